@@ -1,0 +1,196 @@
+from __future__ import annotations
+
+from django.db.models import TextChoices
+from django.utils.translation import gettext_lazy as _
+
+from tenants.choices import Environment as Environment
+
+
+class Provider(TextChoices):
+    """The kind of account a payment config takes money through."""
+
+    MPESA_PAYBILL = "mpesa_paybill", _("M-Pesa paybill")
+    MPESA_TILL = "mpesa_till", _("M-Pesa till")
+    AIRTEL_MONEY = "airtel_money", _("Airtel Money")
+    BANK_TRANSFER = "bank_transfer", _("Bank transfer")
+    CARD = "card", _("Card")
+
+
+class ProviderFamily(TextChoices):
+    """Whose receipt numbers: unique per family and environment, not per kind of account."""
+
+    MPESA = "mpesa", _("M-Pesa")
+    AIRTEL = "airtel", _("Airtel Money")
+    BANK = "bank", _("Bank")
+    CARD = "card", _("Card")
+
+
+FAMILY_OF: dict[str, ProviderFamily] = {
+    Provider.MPESA_PAYBILL: ProviderFamily.MPESA,
+    Provider.MPESA_TILL: ProviderFamily.MPESA,
+    Provider.AIRTEL_MONEY: ProviderFamily.AIRTEL,
+    Provider.BANK_TRANSFER: ProviderFamily.BANK,
+    Provider.CARD: ProviderFamily.CARD,
+}
+
+
+class ConfigStatus(TextChoices):
+    DRAFT = "draft", _("Draft")
+    PENDING = "pending", _("Being verified")
+    VERIFIED = "verified", _("Verified")
+    FAILED = "failed", _("Verification failed")
+    SUSPENDED = "suspended", _("Suspended")
+    EXPIRED = "expired", _("Expired")
+
+
+class ConfigHealth(TextChoices):
+    OK = "ok", _("Healthy")
+    DEGRADED = "degraded", _("Degraded")
+    DOWN = "down", _("Down")
+    UNKNOWN = "unknown", _("Not known yet")
+
+
+class VersionStatus(TextChoices):
+    STAGED = "staged", _("Staged")
+    CURRENT = "current", _("Current")
+    ROTATED = "rotated", _("Rotated out")
+    REJECTED = "rejected", _("Rejected")
+
+
+class VerificationType(TextChoices):
+    CREDENTIAL_TEST = "credential_test", _("Credential test")
+    OAUTH_TOKEN = "oauth_token", _("OAuth token")
+    STK_PUSH_TEST = "stk_push_test", _("STK push test")
+    CALLBACK_TEST = "callback_test", _("Callback test")
+    BALANCE_CHECK = "balance_check", _("Balance check")
+
+
+class VerificationResult(TextChoices):
+    SUCCESS = "success", _("Success")
+    FAILED = "failed", _("Failed")
+    TIMEOUT = "timeout", _("Timed out")
+    ERROR = "error", _("Error")
+
+
+class PaymentStatus(TextChoices):
+    CREATED = "created", _("Created")
+    PENDING = "pending", _("Waiting")
+    COMPLETED = "completed", _("Completed")
+    FAILED = "failed", _("Failed")
+    EXPIRED = "expired", _("Expired")
+    REVERSED = "reversed", _("Reversed")
+
+
+class AttemptStatus(TextChoices):
+    CREATED = "created", _("Created")
+    SUBMITTED = "submitted", _("Submitted")
+    SUCCEEDED = "succeeded", _("Succeeded")
+    FAILED = "failed", _("Failed")
+    REFUSED = "refused", _("Refused")
+
+
+class Submission(TextChoices):
+    """What we know of whether the provider has the request."""
+
+    UNSENT = "unsent", _("Not sent")
+    SENT = "sent", _("Accepted by the provider")
+    UNKNOWN = "unknown", _("Sent, outcome unknown")
+    REFUSED = "refused", _("Refused before any prompt")
+
+
+class EvidenceSource(TextChoices):
+    STK_CALLBACK = "stk_callback", _("STK callback")
+    STK_QUERY = "stk_query", _("STK query")
+    C2B_CONFIRMATION = "c2b_confirmation", _("C2B confirmation")
+    PULL = "pull", _("Pull transactions")
+    TRANSACTION_STATUS = "transaction_status", _("Transaction status")
+    STATEMENT = "statement", _("Statement")
+    REVERSAL = "reversal", _("Reversal")
+    STAFF = "staff", _("Staff")
+
+
+class OutcomeVerdict(TextChoices):
+    """The small vocabulary every provider's words are translated into."""
+
+    SUCCEEDED = "succeeded", _("Succeeded")
+    FAILED = "failed", _("Failed")
+    PENDING = "pending", _("Not settled")
+    REVERSED = "reversed", _("Reversed")
+
+
+class ReceiptStatus(TextChoices):
+    UNALLOCATED = "unallocated", _("Unallocated")
+    HELD = "held", _("Held")
+    IN_REVIEW = "in_review", _("In review")
+    CREDITED = "credited", _("Credited")
+    REVERSED = "reversed", _("Reversed")
+
+
+class ReceiptChannel(TextChoices):
+    STK = "stk", _("STK push")
+    C2B = "c2b", _("C2B")
+    PULL = "pull", _("Pull")
+    STATEMENT = "statement", _("Statement")
+    MANUAL = "manual", _("Manual")
+
+
+class ReviewCode(TextChoices):
+    """Why a person must look; safety.md section 5.8 says which of them block."""
+
+    AMOUNT_MISMATCH = "AMOUNT_MISMATCH", _("The amount paid is not the amount asked")
+    DUPLICATE_RECEIPT = "DUPLICATE_RECEIPT", _("The receipt belongs to another payment")
+    UNLISTED_SOURCE = "UNLISTED_SOURCE", _("Callback from an unlisted address")
+    ORDER_PAID_TWICE = "ORDER_PAID_TWICE", _("The order is already paid")
+    REVERSED_AFTER_RELEASE = "REVERSED_AFTER_RELEASE", _("Taken back after release")
+    CONFLICT = "CONFLICT", _("The provider said both no and yes")
+    SURPLUS = "SURPLUS", _("Paid more than once")
+    UNRESOLVED = "UNRESOLVED", _("Nobody told what became of it")
+    DEAD_CALLBACK = "DEAD_CALLBACK", _("A callback could not be applied")
+
+
+class CallbackStatus(TextChoices):
+    NEW = "new", _("New")
+    APPLIED = "applied", _("Applied")
+    DUPLICATE = "duplicate", _("Duplicate")
+    QUARANTINED = "quarantined", _("Quarantined")
+    DEAD = "dead", _("Could not be applied")
+
+
+class CallbackKind(TextChoices):
+    STK = "stk", _("STK result")
+
+
+class Finality(TextChoices):
+    FINAL = "final", _("Final")
+    SOFT = "soft", _("Not final")
+
+
+class Fault(TextChoices):
+    CUSTOMER = "customer", _("Customer")
+    SHOP = "shop", _("Shop")
+    PLATFORM = "platform", _("Platform")
+    SAFARICOM = "safaricom", _("Safaricom")
+
+
+class NextStep(TextChoices):
+    """What the person at the till should do now."""
+
+    WAIT = "wait", _("Wait")
+    RETRY = "retry", _("Try again")
+    RETRY_LATER = "retry_later", _("Try again later")
+    CHANGE_AMOUNT = "change_amount", _("Change the amount")
+    USE_OTHER_PHONE = "use_other_phone", _("Use another phone")
+    TOP_UP = "top_up", _("Top up")
+    PAY_BY_TILL = "pay_by_till", _("Pay to the till by hand")
+    ASK_SUPPORT = "ask_support", _("Ask support")
+    FIX_CONFIG = "fix_config", _("Fix the payment config")
+    RELEASE = "release", _("Release the goods")
+    NONE = "none", _("Nothing")
+
+
+class WhoActs(TextChoices):
+    CUSTOMER = "customer", _("Customer")
+    CASHIER = "cashier", _("Cashier")
+    SHOP_ADMIN = "shop_admin", _("Shop admin")
+    SUPPORT = "support", _("Support")
+    NOBODY = "nobody", _("Nobody")
