@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+from django.core.serializers.json import DjangoJSONEncoder
+from django.db import models
+from django.utils import timezone
+
+from tenants.scoping import ShopScopedModel, environment_field
+
+
+class EventCounter(models.Model):
+    """The last sequence number a shop gave away; its row lock keeps the numbers without gaps."""
+
+    shop = models.OneToOneField("tenants.Shop", primary_key=True, on_delete=models.PROTECT)
+    last_seq = models.BigIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"{self.shop_id}: {self.last_seq}"
+
+
+class Event(ShopScopedModel):
+    """What happened, in the order it happened, in the transaction in which it happened."""
+
+    seq = models.BigIntegerField()
+    environment = environment_field()
+    type = models.CharField(max_length=40)
+    data = models.JSONField(default=dict, encoder=DjangoJSONEncoder)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        ordering = ["seq"]
+        constraints = [models.UniqueConstraint("shop", "seq", name="event_no_gap")]
+
+    def __str__(self) -> str:
+        return f"{self.seq} {self.type}"

@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from payments.choices import ReviewCode
+from tenants.scoping import ShopScopedModel, environment_field
+
+
+class Review(ShopScopedModel):
+    """
+    A doubt that needs a person, beside the payment's status.
+
+    subject says what it is about (a receipt, an attempt, a callback), so that the same evidence
+    never opens it twice, not even after it was resolved.
+    """
+
+    environment = environment_field()
+    payment = models.ForeignKey(
+        "payments.Payment", on_delete=models.PROTECT, null=True, related_name="reviews"
+    )
+    callback = models.ForeignKey(
+        "payments.ProviderCallback", on_delete=models.SET_NULL, null=True, related_name="+"
+    )
+    code = models.CharField(_("reason"), max_length=24, choices=ReviewCode.choices)
+    subject = models.CharField(max_length=64, blank=True)
+    blocking = models.BooleanField(_("blocking"), default=False)
+    opened_at = models.DateTimeField(_("opened"), default=timezone.now)
+    resolved_at = models.DateTimeField(_("resolved"), null=True, blank=True)
+    resolved_by = models.CharField(max_length=254, blank=True)
+    resolution = models.CharField(max_length=20, blank=True)
+    reason = models.CharField(max_length=300, blank=True)
+
+    class Meta:
+        verbose_name = _("review")
+        verbose_name_plural = _("reviews")
+        ordering = ["-opened_at"]
+        constraints = [
+            models.UniqueConstraint(
+                "payment", "code", "subject", name="review_once_a_subject", nulls_distinct=False
+            )
+        ]
+        indexes = [models.Index("shop", "-opened_at", name="review_shop")]
+
+    def __str__(self) -> str:
+        return f"{self.code} {self.payment or ''}"
