@@ -115,14 +115,13 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    # Callbacks leave the chain here: no session, no CSRF, no CSP on the hot path.
     "config.middleware.CallbackShortcut",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "config.middleware.RequestId",
     "django_structlog.middlewares.RequestMiddleware",
-    "config.middleware.ResponseHeaders",
+    "config.middleware.ApiShortcut",
     "csp.middleware.CSPMiddleware",
-    "config.middleware.AdminOnly",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",

@@ -48,9 +48,7 @@ class Keyring:
         """
         try:
             version, key_id, nonce, sealed = token.split(".")
-            if version != VERSION:
-                raise ValueError(version)
-            cipher = self._ciphers[key_id]
+            cipher = {VERSION: self._ciphers}[version][key_id]
             return cipher.decrypt(_decode(nonce), _decode(sealed), _associated_data(context))
         except (ValueError, KeyError, binascii.Error, InvalidTag) as error:
             raise CannotOpen("A sealed value does not open.") from error

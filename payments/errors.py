@@ -86,7 +86,7 @@ class OrderInProgress(PaymentsError):
 
 
 class PromptOpen(PaymentsError):
-    """This phone has a live prompt of this shop."""
+    """The phone has a live prompt of this shop."""
 
     code = "prompt_open"
 
@@ -98,7 +98,7 @@ class CoolDown(PaymentsError):
 
 
 class RetryNotAllowed(PaymentsError):
-    """This payment cannot be tried again now."""
+    """The payment cannot be tried again now."""
 
     code = "retry_not_allowed"
 
@@ -152,7 +152,7 @@ class RequestInProgress(PaymentsError):
 
 
 class IdempotencyKeyReused(PaymentsError):
-    """This idempotency key was used with another request."""
+    """The idempotency key was used with another request."""
 
     code = "idempotency_key_reused"
     status = 422

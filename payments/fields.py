@@ -102,7 +102,7 @@ def context_of(
     instance: models.Model, field: models.Field, bind: tuple[str, ...]
 ) -> tuple[str, ...]:
     """Name the one place where the field's value opens."""
-    opts = instance._meta
+    opts = instance._meta  # noqa: SLF001 - Django's own documented name
     bound = [_resolve(instance, path) for path in bind]
     return (opts.db_table, field.column, str(instance.pk), *bound)
 

@@ -140,7 +140,9 @@ class Branch(ShopScopedModel):
         verbose_name = _("branch")
         verbose_name_plural = _("branches")
         ordering = ["code"]
-        constraints = [models.UniqueConstraint("shop", "code", name="branch_code_once_a_shop")]
+        constraints = [
+            models.UniqueConstraint(fields=["shop", "code"], name="branch_code_once_a_shop")
+        ]
 
     def __str__(self) -> str:
         return f"{self.name} ({self.code})"
@@ -163,7 +165,7 @@ class Membership(ShopScopedModel):
         verbose_name = _("member")
         verbose_name_plural = _("members")
         ordering = ["created_at"]
-        constraints = [models.UniqueConstraint("shop", "user", name="member_once_a_shop")]
+        constraints = [models.UniqueConstraint(fields=["shop", "user"], name="member_once_a_shop")]
 
     def __str__(self) -> str:
         return f"{self.user}: {self.get_role_display()}, {self.shop}"

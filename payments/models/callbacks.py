@@ -53,11 +53,13 @@ class ProviderCallback(models.Model):
         ordering = ["-received_at", "-id"]
         indexes = [
             models.Index(
-                "next_try_at", name="callback_to_apply", condition=Q(status=CallbackStatus.NEW)
+                fields=["next_try_at"],
+                name="callback_to_apply",
+                condition=Q(status=CallbackStatus.NEW),
             ),
-            models.Index("subject_id", name="callback_subject"),
-            models.Index("shop", "-received_at", name="callback_shop"),
-            models.Index("-received_at", name="callback_newest"),
+            models.Index(fields=["subject_id"], name="callback_subject"),
+            models.Index(fields=["shop", "-received_at"], name="callback_shop"),
+            models.Index(fields=["-received_at"], name="callback_newest"),
         ]
 
     def __str__(self) -> str:

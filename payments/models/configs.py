@@ -93,20 +93,13 @@ class PaymentConfig(ShopScopedModel):
         ordering = ["-created_at"]
         constraints = [
             models.UniqueConstraint(
-                "shop",
-                "branch",
-                "provider",
-                "environment",
-                "shortcode",
+                fields=["shop", "branch", "provider", "environment", "shortcode"],
                 name="config_shortcode_once_a_branch",
                 condition=Q(deleted_at=None),
                 nulls_distinct=False,
             ),
             models.UniqueConstraint(
-                "shop",
-                "branch",
-                "provider",
-                "environment",
+                fields=["shop", "branch", "provider", "environment"],
                 name="config_one_default",
                 condition=Q(is_default=True, deleted_at=None),
                 nulls_distinct=False,
@@ -127,10 +120,10 @@ class PaymentConfig(ShopScopedModel):
             ),
         ]
         indexes = [
-            models.Index("shop", "provider", "is_active", name="config_shop_provider"),
-            models.Index("shop", "branch", "is_active", name="config_shop_branch"),
-            models.Index("shortcode", "provider", name="config_shortcode"),
-            models.Index("status", "rotation_scheduled_at", name="config_rotation"),
+            models.Index(fields=["shop", "provider", "is_active"], name="config_shop_provider"),
+            models.Index(fields=["shop", "branch", "is_active"], name="config_shop_branch"),
+            models.Index(fields=["shortcode", "provider"], name="config_shortcode"),
+            models.Index(fields=["status", "rotation_scheduled_at"], name="config_rotation"),
         ]
 
     def __str__(self) -> str:
@@ -180,9 +173,11 @@ class CredentialVersion(ShopScopedModel):
     class Meta:
         ordering = ["-number"]
         constraints = [
-            models.UniqueConstraint("config", "number", name="version_number_once"),
+            models.UniqueConstraint(fields=["config", "number"], name="version_number_once"),
             models.UniqueConstraint(
-                "config", name="version_one_current", condition=Q(status=VersionStatus.CURRENT)
+                fields=["config"],
+                name="version_one_current",
+                condition=Q(status=VersionStatus.CURRENT),
             ),
         ]
 
@@ -246,8 +241,8 @@ class VerificationLog(ShopScopedModel):
     class Meta:
         ordering = ["-created_at"]
         indexes = [
-            models.Index("config", "-created_at", name="verification_config"),
-            models.Index("shop", "type", "-created_at", name="verification_shop"),
+            models.Index(fields=["config", "-created_at"], name="verification_config"),
+            models.Index(fields=["shop", "type", "-created_at"], name="verification_shop"),
         ]
 
     def __str__(self) -> str:

@@ -28,7 +28,7 @@ class Event(ShopScopedModel):
 
     class Meta:
         ordering = ["seq"]
-        constraints = [models.UniqueConstraint("shop", "seq", name="event_no_gap")]
+        constraints = [models.UniqueConstraint(fields=["shop", "seq"], name="event_no_gap")]
 
     def __str__(self) -> str:
         return f"{self.seq} {self.type}"

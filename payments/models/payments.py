@@ -97,16 +97,12 @@ class Payment(ShopScopedModel):
         triggers = [_refuse_other_moves()]
         constraints = [
             models.UniqueConstraint(
-                "shop",
-                "environment",
-                "phone_index",
+                fields=["shop", "environment", "phone_index"],
                 name="payment_one_live_per_phone",
                 condition=_LIVE & ~Q(phone_index=""),
             ),
             models.UniqueConstraint(
-                "shop",
-                "environment",
-                "order_ref",
+                fields=["shop", "environment", "order_ref"],
                 name="payment_one_live_per_order",
                 condition=_LIVE & ~Q(order_ref=""),
             ),
@@ -117,15 +113,25 @@ class Payment(ShopScopedModel):
             ),
         ]
         indexes = [
-            models.Index("shop", "environment", "-created_at", "-id", name="payment_shop_newest"),
-            models.Index("shop", "environment", "branch", "-created_at", name="payment_branch"),
-            models.Index("shop", "environment", "status", "-created_at", name="payment_status"),
-            models.Index("config", "-created_at", name="payment_config"),
-            models.Index("shop", "phone_index", "-created_at", name="payment_phone"),
-            models.Index("shop", "order_ref", name="payment_order", condition=~Q(order_ref="")),
-            models.Index("receipt_number", name="payment_receipt", condition=~Q(receipt_number="")),
-            models.Index("shop", "account_reference", name="payment_account"),
-            models.Index("expires_at", name="payment_overdue", condition=_LIVE),
+            models.Index(
+                fields=["shop", "environment", "-created_at", "-id"], name="payment_shop_newest"
+            ),
+            models.Index(
+                fields=["shop", "environment", "branch", "-created_at"], name="payment_branch"
+            ),
+            models.Index(
+                fields=["shop", "environment", "status", "-created_at"], name="payment_status"
+            ),
+            models.Index(fields=["config", "-created_at"], name="payment_config"),
+            models.Index(fields=["shop", "phone_index", "-created_at"], name="payment_phone"),
+            models.Index(
+                fields=["shop", "order_ref"], name="payment_order", condition=~Q(order_ref="")
+            ),
+            models.Index(
+                fields=["receipt_number"], name="payment_receipt", condition=~Q(receipt_number="")
+            ),
+            models.Index(fields=["shop", "account_reference"], name="payment_account"),
+            models.Index(fields=["expires_at"], name="payment_overdue", condition=_LIVE),
         ]
 
     def __str__(self) -> str:
@@ -164,18 +170,20 @@ class Attempt(ShopScopedModel):
     class Meta:
         ordering = ["number"]
         constraints = [
-            models.UniqueConstraint("payment", "number", name="attempt_number_once"),
+            models.UniqueConstraint(fields=["payment", "number"], name="attempt_number_once"),
             # NULLs differ, so an attempt that never learnt its id does not collide.
             models.UniqueConstraint(
-                "config", "checkout_request_id", name="attempt_checkout_request_once"
+                fields=["config", "checkout_request_id"], name="attempt_checkout_request_once"
             ),
             models.CheckConstraint(
                 condition=Q(round__gte=1) & Q(round__lte=MAX_ATTEMPTS), name="attempt_three_rounds"
             ),
         ]
         indexes = [
-            models.Index("next_ask_at", name="attempt_due", condition=Q(next_ask_at__isnull=False)),
-            models.Index("checkout_request_id", name="attempt_checkout"),
+            models.Index(
+                fields=["next_ask_at"], name="attempt_due", condition=Q(next_ask_at__isnull=False)
+            ),
+            models.Index(fields=["checkout_request_id"], name="attempt_checkout"),
         ]
 
     def __str__(self) -> str:
@@ -214,7 +222,7 @@ class Evidence(ShopScopedModel):
             ),
         ]
         constraints = [
-            models.UniqueConstraint("payment", "digest", name="evidence_once"),
+            models.UniqueConstraint(fields=["payment", "digest"], name="evidence_once"),
         ]
 
     def __str__(self) -> str:
@@ -242,11 +250,11 @@ class Transition(ShopScopedModel):
             )
         ]
         constraints = [
-            models.UniqueConstraint("payment", "number", name="transition_number_once"),
+            models.UniqueConstraint(fields=["payment", "number"], name="transition_number_once"),
         ]
 
     def __str__(self) -> str:
-        return f"{self.from_status or '–'} → {self.to_status}"
+        return f"{self.from_status or 'new'} → {self.to_status}"
 
 
 class IdempotencyKey(ShopScopedModel):
@@ -263,9 +271,11 @@ class IdempotencyKey(ShopScopedModel):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint("shop", "environment", "key", name="idempotency_key_once"),
+            models.UniqueConstraint(
+                fields=["shop", "environment", "key"], name="idempotency_key_once"
+            ),
         ]
-        indexes = [models.Index("created_at", name="idempotency_age")]
+        indexes = [models.Index(fields=["created_at"], name="idempotency_age")]
 
     def __str__(self) -> str:
         return self.key

@@ -40,14 +40,16 @@ class Receipt(ShopScopedModel):
         verbose_name_plural = _("receipts")
         ordering = ["-created_at"]
         constraints = [
-            models.UniqueConstraint("environment", "family", "number", name="receipt_one_credit"),
             models.UniqueConstraint(
-                "payment",
+                fields=["environment", "family", "number"], name="receipt_one_credit"
+            ),
+            models.UniqueConstraint(
+                fields=["payment"],
                 name="receipt_one_credited_a_payment",
                 condition=Q(status=ReceiptStatus.CREDITED),
             ),
         ]
-        indexes = [models.Index("shop", "-created_at", name="receipt_shop")]
+        indexes = [models.Index(fields=["shop", "-created_at"], name="receipt_shop")]
 
     def __str__(self) -> str:
         return self.number

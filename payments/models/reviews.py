@@ -38,10 +38,12 @@ class Review(ShopScopedModel):
         ordering = ["-opened_at"]
         constraints = [
             models.UniqueConstraint(
-                "payment", "code", "subject", name="review_once_a_subject", nulls_distinct=False
+                fields=["payment", "code", "subject"],
+                name="review_once_a_subject",
+                nulls_distinct=False,
             )
         ]
-        indexes = [models.Index("shop", "-opened_at", name="review_shop")]
+        indexes = [models.Index(fields=["shop", "-opened_at"], name="review_shop")]
 
     def __str__(self) -> str:
         return f"{self.code} {self.payment or ''}"

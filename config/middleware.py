@@ -1,0 +1,97 @@
+"""
+The short chains.
+
+A provider's callback and an API call need no session, no language, no CSRF token and no messages;
+each of them costs time on the paths that are measured. They leave the chain early here.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.urls import Resolver404, get_resolver
+
+from payments.api.errors import problem_response
+
+logger = logging.getLogger(__name__)
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,100}")
+_NEXT = Callable[[HttpRequest], HttpResponseBase]
+
+
+class CallbackShortcut:
+    """Answer `/cb/…` before anything else sees the request."""
+
+    def __init__(self, get_response: _NEXT) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        if not request.path_info.startswith("/cb/"):
+            return self.get_response(request)
+        return _call_view(request, "payments.api.callback_urls")
+
+
+class RequestId:
+    """Give every request an id, the caller's where it is harmless, and echo it."""
+
+    def __init__(self, get_response: _NEXT) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        given = request.headers.get("X-Request-ID", "")
+        request_id = given if _REQUEST_ID.fullmatch(given) else str(uuid.uuid4())
+        request.META["HTTP_X_REQUEST_ID"] = request_id  # read by the logging middleware
+        request.request_id = request_id  # type: ignore[attr-defined]
+        response = self.get_response(request)
+        response["X-Request-ID"] = request_id
+        response.headers.setdefault(
+            "Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=()"
+        )
+        return response
+
+
+class ApiShortcut:
+    """Answer `/api/v1/…` without sessions; every error there is a problem document."""
+
+    def __init__(self, get_response: _NEXT) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        if not request.path_info.startswith("/api/v1"):
+            return self.get_response(request)
+        response = _call_view(request, "config.urls")
+        _set_rate_headers(request, response)
+        return response
+
+
+def _call_view(request: HttpRequest, urlconf: str) -> HttpResponseBase:
+    try:
+        match = get_resolver(urlconf).resolve(request.path_info)
+    except Resolver404:
+        return problem_response(404, "not_found", request=request)
+    request.resolver_match = match
+    try:
+        response = match.func(request, *match.args, **match.kwargs)
+    except Exception:
+        logger.exception("unhandled error in a short chain")
+        return problem_response(500, "unavailable", request=request)
+    return _rendered(response)
+
+
+def _rendered(response: Any) -> HttpResponseBase:
+    needs_rendering = hasattr(response, "render") and not getattr(response, "is_rendered", True)
+    return response.render() if needs_rendering else response
+
+
+def _set_rate_headers(request: HttpRequest, response: HttpResponse | HttpResponseBase) -> None:
+    allowance = getattr(request, "rate_allowance", None)
+    if allowance is None:
+        return
+    response["RateLimit-Limit"] = str(allowance.limit)
+    response["RateLimit-Remaining"] = str(allowance.remaining)
+    response["RateLimit-Reset"] = str(allowance.reset_s)
