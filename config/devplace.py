@@ -62,6 +62,11 @@ class Place:
         home.chmod(0o711)
         return home
 
+    def remove_empty_home(self) -> None:
+        """Leave no empty directory below /var/tmp after throwaway data."""
+        if self.user is not None and not any(self.home().iterdir()):
+            self.home().rmdir()
+
     def remove_data(self) -> None:
         """Remove what PostgreSQL keeps for this RUN_DIR."""
         for pattern in (f"{self._home_prefix()}*", f"{glob.escape(str(self.run_dir))}/pg*"):

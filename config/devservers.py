@@ -86,6 +86,7 @@ class Postgres:
             end(self._process, (signal.SIGINT, 15.0), (signal.SIGQUIT, 5.0))
         for path in self._remove:
             shutil.rmtree(path, ignore_errors=True)
+        self.place.remove_empty_home()
 
     def _data_directory(self, major: int) -> Path:
         """Return the data directory, free of a predecessor's remains."""

@@ -51,7 +51,7 @@ def main(arguments: list[str]) -> int:
                 place.remove_data()
                 return 0
             return run(command, place, foreground)
-    except Failure as failure:
+    except (Failure, OSError) as failure:  # such as: command not found, RUN_DIR is another's
         say(f"devservices: {failure}")
         return 1
     except Stopped:
