@@ -3,7 +3,7 @@ from __future__ import annotations
 from django.db.models import TextChoices
 from django.utils.translation import gettext_lazy as _
 
-from tenants.choices import Environment  # noqa: F401 - part of the vocabulary
+from tenants.choices import Environment as Environment  # noqa: PLC0414 - re-exported
 
 
 class Provider(TextChoices):
