@@ -1,0 +1,218 @@
+"""
+Our code that speaks to Daraja: which call, which headers, and what its answer proves.
+
+Stateless: the account and the access token are handed in, nothing is kept. Every error raised by an
+answer carries data["result_code"], the row of result_codes.py that explains it ("" where unknown).
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from django.views.decorators.debug import sensitive_variables
+
+from payments.choices import OutcomeVerdict, Provider
+from payments.errors import (
+    CredentialsRefused,
+    CredentialsRequired,
+    MissingStoreNumber,
+    OutcomeUnknown,
+    ProviderUnreachable,
+)
+from payments.providers import http
+from payments.providers.base import (
+    AccessTokenGrant,
+    AccountDetails,
+    Outcome,
+    PaymentAccepted,
+    PaymentRequest,
+)
+from payments.providers.daraja import callbacks, error_codes, messages, refusals
+
+_TOKEN_PATH = "/oauth/v1/generate?grant_type=client_credentials"  # noqa: S105 - an address
+_PUSH_PATH = "/mpesa/stkpush/v1/processrequest"
+_QUERY_PATH = "/mpesa/stkpushquery/v1/query"
+
+
+class DarajaAdapter:
+    """Safaricom's API for paybills and tills; sandbox, production and simulator alike."""
+
+    capabilities = frozenset(
+        {"fetch_access_token", "request_payment", "query_payment", "parse_callback"}
+    )
+
+    def __init__(
+        self,
+        account: AccountDetails,
+        *,
+        access_token: str = "",
+        base_url: str,
+        connect_timeout_s: float,
+        total_timeout_s: float,
+    ) -> None:
+        self._account = account
+        self._access_token = access_token
+        self._base_url = base_url
+        self._connect_timeout_s = connect_timeout_s
+        self._total_timeout_s = total_timeout_s
+
+    @sensitive_variables()
+    def fetch_access_token(self) -> AccessTokenGrant:
+        """
+        Ask for a fresh access token; at Safaricom it kills the one before.
+
+        :raises CredentialsRefused: on 400 in any form, the empty one too, and on 401.
+        :raises ProviderError: with may_have_reached_customer false, for anything else.
+        """
+        key, secret = self._secret("consumer_key"), self._secret("consumer_secret")
+        basic = base64.b64encode(f"{key}:{secret}".encode()).decode()
+        answer = self._call("oauth", "GET", _TOKEN_PATH, {"Authorization": f"Basic {basic}"})
+        document = messages.read_object(answer.body) or {}
+        error = messages.read_error(document)
+        # Wrong credentials are 400 at Daraja, with 400.008.01, with HTML or with no body at all.
+        if answer.status in {400, 401}:
+            raise CredentialsRefused(
+                f"HTTP {answer.status} {error.error_code}".strip(),
+                error_code=error.error_code,
+                http_status=answer.status,
+                result_code="400.008.01",
+            )
+        if answer.status == 429 or error.is_throttling:
+            raise refusals.busy(answer.status, error)
+        grant = messages.read_token(document) if answer.status == 200 else None
+        if grant is None:
+            raise _unknown(answer, error, may_have_reached_customer=False)
+        return grant
+
+    @sensitive_variables()
+    def request_payment(self, request: PaymentRequest) -> PaymentAccepted:
+        """
+        Send one STK push; return what Daraja accepted.
+
+        :raises ProviderRefused: or a subclass, where the answer proves that no prompt was sent.
+        :raises ProviderUnreachable: when nothing was sent.
+        :raises OutcomeUnknown: whenever bytes were sent and the answer proves nothing.
+        """
+        body = messages.push_body(self._ready_account(), request)
+        answer = self._post("stk_push", _PUSH_PATH, body, may_reach_customer=True)
+        document = messages.read_object(answer.body) or {}
+        if answer.status == 200 and (accepted := messages.read_accepted(document)):
+            return accepted
+        error = messages.read_error(document)
+        refusal = refusals.refusal_of(answer.status, error) or refusals.refusal_at_the_door(
+            answer.status, error
+        )
+        raise refusal or _unknown(answer, error, may_have_reached_customer=True)
+
+    @sensitive_variables()
+    def query_payment(self, checkout_request_id: str, *, asked_at: datetime) -> Outcome:
+        """
+        Ask what became of a push; PENDING for every answer that does not settle it.
+
+        :raises ProviderBusy: when this key must ask more slowly.
+        :raises ProviderRefused: or a subclass, when Daraja will not answer this account.
+        :raises OutcomeUnknown: when the answer is none (HTML, empty, 3xx, cut off).
+        """
+        body = messages.query_body(self._ready_account(), checkout_request_id, asked_at)
+        answer = self._post("stk_query", _QUERY_PATH, body, may_reach_customer=False)
+        document = messages.read_object(answer.body)
+        if answer.status == 200 and document is not None:
+            return messages.read_query_answer(document, checkout_request_id)
+        return _query_error(answer, document, checkout_request_id)
+
+    @staticmethod
+    def parse_callback(body: bytes) -> Outcome:
+        """
+        Translate the body of an STK callback.
+
+        :raises UnreadableBody: when it is not one.
+        """
+        return callbacks.parse_callback(body)
+
+    def _ready_account(self) -> AccountDetails:
+        if self._account.provider == Provider.MPESA_TILL and not self._account.store_number:
+            raise MissingStoreNumber
+        self._secret("passkey")
+        return self._account
+
+    def _secret(self, name: str) -> str:
+        if not (value := self._account.secrets.get(name, "")):
+            raise CredentialsRequired(f"The config has no {name}.")
+        return value
+
+    @sensitive_variables()
+    def _post(
+        self, operation: str, path: str, body: Mapping[str, Any], *, may_reach_customer: bool
+    ) -> http.Answer:
+        headers = {
+            "Authorization": f"Bearer {self._access_token}",
+            "Content-Type": "application/json",
+        }
+        raw = json.dumps(body).encode()
+        return self._call(
+            operation, "POST", path, headers, raw, may_reach_customer=may_reach_customer
+        )
+
+    @sensitive_variables()
+    def _call(
+        self,
+        operation: str,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        body: bytes | None = None,
+        *,
+        may_reach_customer: bool = False,
+    ) -> http.Answer:
+        call = http.Call(
+            operation=f"daraja.{operation}",
+            method=method,
+            base_url=self._base_url,
+            path=path,
+            headers=headers,
+            body=body,
+            connect_timeout_s=self._connect_timeout_s,
+            total_timeout_s=self._total_timeout_s,
+            may_reach_customer=may_reach_customer,
+        )
+        try:
+            return http.send(call)
+        except ProviderUnreachable as error:
+            error.data["result_code"] = error_codes.UNREACHABLE
+            raise
+
+
+def _query_error(
+    answer: http.Answer, document: Mapping[str, Any] | None, checkout_request_id: str
+) -> Outcome:
+    error = messages.read_error(document or {})
+    if error.is_throttling:
+        raise refusals.busy(answer.status, error)
+    if refusal := refusals.refusal_of(answer.status, error, refusals.REFUSALS):
+        raise refusal
+    # "Being processed", "does not Exist", an empty text (all 500), "Invalid CheckoutRequestID" (400
+    # when asked too early): the request is not settled, and no text of theirs can fail it.
+    if document is not None and answer.status in {400, 500}:
+        return Outcome(OutcomeVerdict.PENDING, checkout_request_id=checkout_request_id)
+    door = refusals.refusal_at_the_door(answer.status, error)
+    # A 400 nobody can read may just as well be "asked too early".
+    if door and answer.status != 400:
+        raise door
+    raise _unknown(answer, error, may_have_reached_customer=False)
+
+
+def _unknown(
+    answer: http.Answer, body: messages.ErrorBody, *, may_have_reached_customer: bool
+) -> OutcomeUnknown:
+    error = OutcomeUnknown(
+        f"HTTP {answer.status} {body.error_code}".strip(),
+        error_code=body.error_code,
+        http_status=answer.status,
+        result_code="",
+    )
+    error.may_have_reached_customer = may_have_reached_customer
+    return error
