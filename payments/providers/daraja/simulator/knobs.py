@@ -1,0 +1,45 @@
+"""What can be turned on the simulated Daraja as a whole; a scenario turns one prompt only."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Knobs:
+    """
+    The settings of one engine.
+
+    pending_as is how the query says "not yet": "500" (classic), "4999" (sandbox since 2026) or
+    "400" (too early). query_limit_per_minute None is off. latency_ms is the mean time push and
+    query take, hang_share the part of pushes that hang though they were taken. names are the
+    businesses a handset shows, by shortcode.
+    """
+
+    token_life_s: int = 3599
+    new_token_kills_old: bool = True
+    expires_in_number: bool = False
+    empty_400: bool = False
+    pending_as: str = "500"
+    query_limit_per_minute: int | None = None
+    answer_after_s: float = 2.0
+    prompt_life_s: float = 60.0
+    latency_ms: float = 0.0
+    hang_share: float = 0.0
+    names: dict[str, str] = field(default_factory=dict)
+
+    def delay_s(self, rng: random.Random) -> float:
+        """Return how long the next answer takes: the mean latency, half more or less."""
+        return rng.uniform(0.5, 1.5) * self.latency_ms / 1000 if self.latency_ms else 0.0
+
+    def turn(self, **values: object) -> None:
+        """
+        Set knobs by name.
+
+        :raises KeyError: when there is no such knob.
+        """
+        for name, value in values.items():
+            if name not in vars(self):
+                raise KeyError(name)
+            setattr(self, name, value)

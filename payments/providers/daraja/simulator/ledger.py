@@ -1,0 +1,133 @@
+"""
+What the simulator did, in its own words, so that a test can count from outside.
+
+Append-only until reset. Secrets (keys, passwords, tokens) are not written down.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from typing import Any
+
+
+@dataclass
+class TokenRequested:
+    """One call for an access token, granted or refused. app is a digest of the consumer key."""
+
+    at: datetime
+    app: str
+    granted: bool
+    status: int
+    expires_at: datetime | None = None
+
+
+@dataclass
+class PushSeen:
+    """One call of the push; processed says whether a prompt went out, whatever was answered."""
+
+    at: datetime
+    app: str = ""
+    shortcode: str = ""
+    party_b: str = ""
+    transaction_type: str = ""
+    msisdn: str = ""
+    amount: int = 0
+    account_reference: str = ""
+    description: str = ""
+    callback_url: str = ""
+    scenario: str = ""
+    processed: bool = False
+    checkout_request_id: str = ""
+    merchant_request_id: str = ""
+    status: int = 0
+    error_code: str = ""
+    error_message: str = ""
+    dropped: bool = False
+    delay_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class MoneyMoved:
+    """A customer paid: amount is what left the phone, asked what the push said."""
+
+    at: datetime
+    checkout_request_id: str
+    msisdn: str
+    shortcode: str
+    party_b: str
+    amount: int
+    asked: int
+    receipt_number: str
+
+
+@dataclass(frozen=True)
+class QueryAnswered:
+    """One call of the query and what was said."""
+
+    at: datetime
+    app: str
+    checkout_request_id: str
+    msisdn: str
+    status: int
+    result_code: str
+    error_code: str
+    error_message: str
+
+
+@dataclass
+class CallbackSent:
+    """One callback handed out for delivery; status is the receiver's, 0 when it did not answer."""
+
+    serial: int
+    at: datetime
+    checkout_request_id: str
+    msisdn: str
+    url: str
+    body: str
+    status: int | None = None
+    answer: str = ""
+    answered_at: datetime | None = None
+
+
+@dataclass
+class Ledger:
+    """Five lists, oldest first."""
+
+    tokens: list[TokenRequested] = field(default_factory=list)
+    pushes: list[PushSeen] = field(default_factory=list)
+    money: list[MoneyMoved] = field(default_factory=list)
+    queries: list[QueryAnswered] = field(default_factory=list)
+    callbacks: list[CallbackSent] = field(default_factory=list)
+
+    def matching(
+        self, *, msisdn: str = "", checkout_request_id: str = ""
+    ) -> dict[str, list[dict[str, Any]]]:
+        """Return the rows of one phone and, or, one prompt as plain data; tokens have neither."""
+        wanted = {"msisdn": msisdn, "checkout_request_id": checkout_request_id}
+        asked = {name: value for name, value in wanted.items() if value}
+        return {
+            name: [_plain(row) for row in rows if _has(row, asked)]
+            for name, rows in vars(self).items()
+        }
+
+    def record_answer(self, serial: int, *, status: int, answer: str, at: datetime) -> None:
+        for row in reversed(self.callbacks):
+            if row.serial == serial:
+                row.status, row.answer, row.answered_at = status, answer, at
+                return
+
+    def clear(self) -> None:
+        for rows in vars(self).values():
+            rows.clear()
+
+
+def _has(row: Any, asked: dict[str, str]) -> bool:
+    return all(getattr(row, name, None) == value for name, value in asked.items())
+
+
+def _plain(row: Any) -> dict[str, Any]:
+    return {
+        name: value.isoformat() if isinstance(value, datetime) else value
+        for name, value in asdict(row).items()
+    }
