@@ -1,0 +1,90 @@
+"""
+Which rows of the back office a person sees: the matrix turned into filters.
+
+A member sees rows of the shops where his role may do the action; bound to branches, only theirs;
+a cashier, only today's. Platform staff see every shop's. Whatever is not allowed is filtered out,
+so that another shop's row and a row that does not exist look the same.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+from django.db.models import Q, QuerySet
+
+from tenants.models import Branch, Membership, Shop
+from tenants.roles import Action, Grant, grant, may
+
+if TYPE_CHECKING:
+    from tenants.models import User
+
+NAIROBI = ZoneInfo("Africa/Nairobi")
+NOTHING = Q(pk__in=[])
+EVERYTHING = Q()
+
+
+@dataclass(frozen=True)
+class Fence:
+    """
+    How a row finds its shop, its branch and its birth.
+
+    branch="" says the row belongs to the whole shop, and whoever is bound to branches does not see
+    it; branch=None says everybody in the shop does.
+    """
+
+    shop: str = "shop"
+    branch: str | None = ""
+    made_at: str = ""
+
+
+SHOP_FENCE = Fence(shop="pk", branch=None)
+BRANCH_FENCE = Fence(branch="pk")
+
+
+def rows_for(user: User, action: Action, fence: Fence, *, now: datetime) -> Q:
+    """Return the filter that leaves the rows on which the user may do the action."""
+    if user.platform_role:
+        return EVERYTHING if may(user.platform_role, action) else NOTHING
+    rows = NOTHING
+    for membership in memberships_with(user, action):
+        rows |= _rows_of(membership, action, fence, now=now)
+    return rows
+
+
+def memberships_with(user: User, action: Action) -> list[Membership]:
+    return [m for m in user.active_memberships if may(m.role, action)]
+
+
+def shops_with(user: User, action: Action) -> QuerySet[Shop]:
+    """Return the shops in which the user may do the action."""
+    if user.platform_role:
+        return Shop.objects.all() if may(user.platform_role, action) else Shop.objects.none()
+    return Shop.objects.filter(pk__in=[m.shop_id for m in memberships_with(user, action)])
+
+
+def branches_with(user: User, action: Action, *, now: datetime) -> QuerySet[Branch]:
+    """Return the branches in which the user may do the action."""
+    return Branch.objects.filter(rows_for(user, action, BRANCH_FENCE, now=now))
+
+
+def is_bound(user: User, shop_id: Any) -> bool:
+    """Tell whether the user's membership of the shop is bound to branches."""
+    return any(m.branch_ids for m in user.active_memberships if m.shop_id == shop_id)
+
+
+def start_of_day(now: datetime) -> datetime:
+    return now.astimezone(NAIROBI).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def _rows_of(membership: Membership, action: Action, fence: Fence, *, now: datetime) -> Q:
+    rows = Q(**{fence.shop: membership.shop_id})
+    if membership.branch_ids and fence.branch is not None:
+        if not fence.branch:
+            return NOTHING
+        rows &= Q(**{f"{fence.branch}__in": membership.branch_ids})
+    if fence.made_at and grant(membership.role, action) is Grant.OWN_BRANCHES_TODAY:
+        rows &= Q(**{f"{fence.made_at}__gte": start_of_day(now)})
+    return rows

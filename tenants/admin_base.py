@@ -1,0 +1,249 @@
+"""The admin of a row that belongs to a shop: own rows only, and seeing is not doing."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from django import forms
+from django.contrib import admin
+from django.contrib.admin.utils import unquote
+from django.core.exceptions import PermissionDenied
+from django.core.paginator import Paginator
+from django.http import Http404
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from tenants.admin_access import (
+    BRANCH_FENCE,
+    Fence,
+    is_bound,
+    memberships_with,
+    rows_for,
+    shops_with,
+)
+from tenants.admin_actions import REASON_LENGTH, ObjectActionsMixin
+from tenants.models import Branch, Shop
+from tenants.roles import Action, Grant, grant, may
+from tenants.scoping import ShopScopedModel
+
+if TYPE_CHECKING:
+    from django.db.models import Field, Model, QuerySet
+    from django.http import HttpRequest
+
+# Counting a million rows takes longer than showing fifty of them.
+COUNTED_ROWS = 1_000
+
+
+class CappedPaginator(Paginator):
+    """Pages without a full count: beyond COUNTED_ROWS one narrows the search instead."""
+
+    @cached_property
+    def count(self) -> int:
+        return self.object_list.order_by()[: COUNTED_ROWS + 1].count()
+
+    @property
+    def is_capped(self) -> bool:
+        return self.count > COUNTED_ROWS
+
+
+def reason_field(*, required: bool) -> forms.CharField:
+    return forms.CharField(
+        label=_("Reason"),
+        required=required,
+        max_length=REASON_LENGTH,
+        help_text=_("Kept with your name."),
+    )
+
+
+class ReasonedModelForm(forms.ModelForm):
+    """A form that may ask why; the field is shown to those whose grant is "with reason"."""
+
+    reason = reason_field(required=False)
+
+
+class BackOfficeAdmin(admin.ModelAdmin):
+    """What all our pages share."""
+
+    actions = None
+    list_per_page = 50
+    show_full_result_count = False
+    paginator = CappedPaginator
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """Refuse: rows with a history are switched off, revoked or soft-deleted by a button."""
+        return False
+
+    def _get_obj_does_not_exist_redirect(self, *args: Any) -> NoReturn:
+        # One answer for a foreign row and for none.
+        raise Http404
+
+    def construct_change_message(
+        self, request: HttpRequest, form: Any, formsets: Any, add: bool = False
+    ) -> str:
+        """Keep the names of what changed, never a value, and the reason given."""
+        changed = ", ".join(name for name in form.changed_data if name != "reason")
+        reason = form.cleaned_data.get("reason", "")
+        return ". ".join(
+            part
+            for part in ("Added" if add else f"Changed {changed}", reason and f"Reason: {reason}")
+            if part
+        )
+
+
+class PlatformModelAdmin(ObjectActionsMixin, BackOfficeAdmin):
+    """For rows of the whole platform: platform admins only."""
+
+    view_action = Action.OPERATE_PLATFORM
+    change_action: Action | None = Action.OPERATE_PLATFORM
+    add_action: Action | None = Action.OPERATE_PLATFORM
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return self._may(request, self.view_action)
+
+    def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return self._may(request, self.view_action)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return self._may(request, self.add_action)
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return self._may(request, self.change_action)
+
+    def may_do(self, request: HttpRequest, action: Action, obj: Model) -> bool:
+        return self._may(request, action)
+
+    def grant_on(self, request: HttpRequest, action: Action, obj: Model) -> Grant:
+        return grant(request.user.platform_role, action)
+
+    def get_permitted(self, request: HttpRequest, pk: Any, action: Action) -> Any:
+        """Return the row, or answer 404 or 403."""
+        obj = self.get_object(request, unquote(str(pk)))
+        if obj is None or not self._may(request, self.view_action):
+            raise Http404
+        if not self._may(request, action):
+            raise PermissionDenied
+        return obj
+
+    def _may(self, request: HttpRequest, action: Action | None) -> bool:
+        user = request.user
+        return action is not None and user.is_active and may(user.platform_role, action)
+
+
+class ShopScopedModelAdmin(ObjectActionsMixin, BackOfficeAdmin):
+    """
+    Rows of the shops where this person's role may do view_action, and of no other.
+
+    What may be done with one is asked of the role in *that row's* shop: an admin of one shop who
+    is a manager in another changes rows of the first only.
+    """
+
+    view_action: Action
+    add_action: Action | None = None
+    change_action: Action | None = None
+    fence = Fence()
+    form = ReasonedModelForm
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        rows = rows_for(request.user, self.view_action, self.fence, now=timezone.now())
+        return super().get_queryset(request).filter(rows)
+
+    def shop_id_of(self, obj: Any) -> Any:
+        return obj.shop_id
+
+    def grant_on(self, request: HttpRequest, action: Action, obj: Model) -> Grant:
+        return grant(request.user.role_in(self.shop_id_of(obj)), action)
+
+    def may_do(self, request: HttpRequest, action: Action | None, obj: Model) -> bool:
+        if action is None or not request.user.is_active:
+            return False
+        return self.grant_on(request, action, obj) is not Grant.NO
+
+    def get_permitted(self, request: HttpRequest, pk: Any, action: Action) -> Any:
+        """Return the row; 404 when it is out of sight, 403 when the role there may not act."""
+        obj = self.get_object(request, unquote(str(pk)))
+        if obj is None:
+            raise Http404
+        if not self.may_do(request, action, obj):
+            raise PermissionDenied
+        return obj
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return self._may_anywhere(request, self.view_action)
+
+    def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        if obj is None:
+            return self._may_anywhere(request, self.view_action)
+        return self.may_do(request, self.view_action, obj)
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        if obj is None:
+            return self._may_anywhere(request, self.change_action)
+        return self.may_do(request, self.change_action, obj)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        user = request.user
+        if self.add_action is None or not user.is_active:
+            return False
+        if user.platform_role:
+            return may(user.platform_role, self.add_action)
+        return any(
+            self.fence.branch or not membership.branch_ids
+            for membership in memberships_with(user, self.add_action)
+        )
+
+    def get_fieldsets(self, request: HttpRequest, obj: Model | None = None) -> Any:
+        fieldsets = list(super().get_fieldsets(request, obj))
+        if self.asks_reason(request, obj):
+            fieldsets.append((None, {"fields": ["reason"]}))
+        return fieldsets
+
+    def get_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
+        return [name for name in super().get_fields(request, obj) if name != "reason"]
+
+    def get_form(
+        self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
+    ) -> Any:
+        form = super().get_form(request, obj, change=change, **kwargs)
+        required = {"reason": reason_field(required=True)}
+        return type(form)(
+            form.__name__, (form,), required if self.asks_reason(request, obj) else {}
+        )
+
+    def asks_reason(self, request: HttpRequest, obj: Model | None) -> bool:
+        """Tell whether this person changes, or adds, only with a reason."""
+        if obj is None:
+            return self._role_adds_with_reason(request)
+        action = self.change_action
+        return action is not None and self.grant_on(request, action, obj) is Grant.WITH_REASON
+
+    def formfield_for_foreignkey(self, db_field: Field, request: HttpRequest, **kwargs: Any) -> Any:
+        kwargs.setdefault("queryset", self.choices_for(db_field, request))
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    def formfield_for_manytomany(self, db_field: Field, request: HttpRequest, **kwargs: Any) -> Any:
+        kwargs.setdefault("queryset", self.choices_for(db_field, request))
+        return super().formfield_for_manytomany(db_field, request, **kwargs)
+
+    def choices_for(self, db_field: Field, request: HttpRequest) -> QuerySet:
+        """Offer only what this person may point at; another shop's names are not shown."""
+        related = db_field.remote_field.model
+        action = self.add_action or self.change_action or self.view_action
+        if related is Shop:
+            return shops_with(request.user, action)
+        if not issubclass(related, ShopScopedModel):
+            return related.objects.none()
+        fence = BRANCH_FENCE if related is Branch else Fence(branch=None)
+        return related.objects.filter(rows_for(request.user, action, fence, now=timezone.now()))
+
+    def is_bound_in(self, request: HttpRequest, shop_id: Any) -> bool:
+        return is_bound(request.user, shop_id)
+
+    def _may_anywhere(self, request: HttpRequest, action: Action | None) -> bool:
+        user = request.user
+        return action is not None and user.is_active and user.may_anywhere(action)
+
+    def _role_adds_with_reason(self, request: HttpRequest) -> bool:
+        if self.add_action is None:
+            return False
+        return grant(request.user.platform_role, self.add_action) is Grant.WITH_REASON
