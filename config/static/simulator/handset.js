@@ -43,6 +43,33 @@ const TEXTS = {
   },
 };
 
+/* The table of scenarios speaks English; this is how their lines read in Swahili. */
+const SCENARIOS_SW = {
+  handset: "Inasubiri simu hii", pay: "Inalipa yenyewe baada ya sekunde mbili",
+  cancel: "Inaghairi (1032)", wrong_pin: "PIN si sahihi (2001)", no_funds: "Pesa hazitoshi (1)",
+  unreachable: "Simu imezimwa (1037)", expired: "Muda umekwisha (1019)",
+  paid_silently: "Inalipa; hakuna taarifa, ulizo linasema 0",
+  silent: "Haijibu; hakuna taarifa, ulizo linasema 4999, kisha 1037",
+  late: "Inalipa; taarifa inachelewa dakika kumi", duplicate: "Inalipa; taarifa inakuja mara tatu",
+  early: "Inalipa; taarifa inatangulia jibu", lost: "Jibu linapotea; mteja analipa",
+  hang: "Inajibu baada ya sekunde 30; mteja analipa", server_error: "HTTP 500, ombi haliendi",
+  error_but_sent: "HTTP 500, lakini ombi linaenda na linalipwa",
+  html: "Ukurasa wa HTML wa kosa, 503", html_200: "Ukurasa wa HTML, 200",
+  html_403: "Ukurasa wa HTML wa kichujio, 403", empty: "Jibu tupu, 200",
+  spike: "429, maombi mengi mno", wrong_amount: "Inalipa shilingi moja pungufu",
+  no_receipt: "Imelipwa bila namba ya risiti", no_amount: "Imelipwa bila kiasi",
+  drift: "Maandishi badala ya namba, na kinyume", unknown_code: "Msimbo usiojulikana (7777)",
+  query_lies: "Inalipa, lakini ulizo linasema 1032", locked: "Mteja ana ombi lingine (HTTP 500)",
+  wrong_credentials: "Passkey si sahihi (HTTP 500)", no_merchant: "Biashara haipo (HTTP 500)",
+  token_killed: "Tokeni inakufa kwenye ombi la kwanza",
+  limit: "Kiasi kilekile mara mbili ndani ya dakika mbili (17)",
+  too_much: "Zaidi ya kikomo cha siku cha mteja (4)", not_sent: "Ombi halikuweza kutumwa (1025)",
+  not_assigned: "Aina isiyofaa kwa till hii (2028)",
+  lost_unsent: "Muunganisho unakatika; hakuna kilichopokelewa", huge: "Jibu la baiti 70,000",
+  cut: "Nusu ya jibu; mteja analipa", redirect: "302 kwenda kwingine",
+  busy: "500.003.02, mfumo una shughuli",
+};
+
 const at = (id) => document.getElementById(id);
 const phone = new URLSearchParams(location.search).get("phone") || "";
 let language = "en";
@@ -82,8 +109,12 @@ function money(amount) {
   return Number(amount).toLocaleString("en-KE", { minimumFractionDigits: 2 });
 }
 
+function inNairobi(moment, style) {
+  return moment.toLocaleTimeString("en-GB", { ...style, timeZone: "Africa/Nairobi" });
+}
+
 function plain(msisdn) {
-  return msisdn.replace(/^254(\d{3})(\d{3})(\d{3})$/, "0$1 $2 $3");
+  return msisdn.replace(/^254(\d{3})(\d{3})(\d{3})$/, "0$1\u00a0$2\u00a0$3");
 }
 
 function kind(prompt) {
@@ -106,16 +137,17 @@ function speak(chosen) {
   at("erase").setAttribute("aria-label", texts().erase);
   try { localStorage.setItem("handset-language", language); } catch { /* private window */ }
   tick();
+  drawScenarios();
   if (lastState) draw(lastState);
 }
 
 function tick() {
   const now = new Date();
-  const time = now.toLocaleTimeString("en-KE", { hour: "2-digit", minute: "2-digit", hour12: false });
+  const time = inNairobi(now, { timeStyle: "short" });
   at("clock").textContent = time;
   at("idle-clock").textContent = time;
   at("idle-date").textContent = now.toLocaleDateString(texts().locale, {
-    weekday: "long", day: "numeric", month: "long",
+    weekday: "long", day: "numeric", month: "long", timeZone: "Africa/Nairobi",
   });
 }
 
@@ -154,12 +186,14 @@ function drawResults(results) {
     const row = make("li", isPaid ? "paid" : "");
     const dot = make("span", "dot", isPaid ? "✓" : "✕");
     dot.setAttribute("aria-hidden", "true");
-    const when = new Date(result.settled_at).toLocaleTimeString("en-KE", { hour12: false });
-    const what = [said, result.receipt_number, result.account_reference, plain(result.msisdn)];
+    const what = [
+      said, result.receipt_number, result.account_reference, plain(result.msisdn),
+      inNairobi(new Date(result.settled_at), { timeStyle: "medium" }),
+    ];
     row.append(
       dot, make("b", "", result.business || kind(result)),
       make("span", "sum", `Ksh ${money(result.amount)}`),
-      make("span", "what", what.filter(Boolean).join(" · ")), make("span", "when", when),
+      make("span", "what", what.filter(Boolean).join(" · ")),
     );
     row.title = result.result_desc;
     return row;
@@ -220,15 +254,22 @@ function type(key) {
 
 async function loadScenarios() {
   scenarios = (await ask("/simulator/scenario")).content.scenarios;
+  drawScenarios();
+}
+
+function drawScenarios() {
+  const line = (scenario) => (language === "sw" && SCENARIOS_SW[scenario.name]) || scenario.says;
+  const chosen = at("scenario").value;
   at("scenario").replaceChildren(...scenarios.map((scenario) => {
-    const option = make("option", "", scenario.says);
+    const option = make("option", "", line(scenario));
     option.value = scenario.name;
     return option;
   }));
+  if (chosen) at("scenario").value = chosen;
   const numbered = scenarios.filter((scenario) => scenario.phone);
   at("numbers").replaceChildren(...numbered.map((scenario) => {
     const row = make("li");
-    row.append(make("span", "", scenario.says), make("code", "", plain(scenario.phone)));
+    row.append(make("span", "", line(scenario)), make("code", "", plain(scenario.phone)));
     return row;
   }));
 }

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import requests
+from django.core.management import CommandError, call_command
 
 from payments.providers.daraja.simulator.delivery import Courier
 from payments.providers.daraja.simulator.engine import (
@@ -970,6 +971,14 @@ class TestHttpFace:
 
     def test_answers_unknown_paths_as_daraja(self, session, url):
         assert session.post(f"{url}/mpesa/nothing").json()["errorCode"] == "404.001.01"
+
+
+class TestCommand:
+    def test_refuses_to_run_where_debug_is_off(self, settings):
+        settings.DEBUG = False
+
+        with pytest.raises(CommandError, match="DEBUG"):
+            call_command("simulator", "--port", "0")
 
 
 class TestCourier:

@@ -71,8 +71,8 @@ PARAMS: dict[str, type] = {
 }
 
 _ROWS = (
-    Scenario("handset", "Waits for the handset page; 1037 when nobody presses", handset=True),
-    Scenario("pay", "Pays by itself after about two seconds", "254708374149"),
+    Scenario("handset", "Waits for this handset", handset=True),
+    Scenario("pay", "Pays by itself after two seconds", "254708374149"),
     Scenario("cancel", "Cancels (1032)", "254708374150", result="1032"),
     Scenario("wrong_pin", "Types a wrong PIN (2001)", "254708374151", result="2001"),
     Scenario("no_funds", "Has too little money (1)", "254708374152", result="1"),
@@ -81,7 +81,7 @@ _ROWS = (
     Scenario("paid_silently", "Pays; no callback, the query says 0", "254708374155", callbacks=0),
     Scenario(
         "silent",
-        "Never answers; no callback, the query says 4999 and after a minute 1037",
+        "Never answers; no callback, the query says 4999, then 1037",
         "254708374156",
         result="1037",
         answer_after_s=60,

@@ -82,7 +82,7 @@ class _Application(WSGIHandler):
         # A length lets callers keep their connection. Refusing is this server's trade: no log.
         if isinstance(response, HttpResponse):
             response["Content-Length"] = str(len(response.content))
-        response._has_been_logged = True  # noqa: SLF001
+        response._has_been_logged = True  # type: ignore[attr-defined]  # noqa: SLF001
         return response
 
 
