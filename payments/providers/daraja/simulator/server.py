@@ -53,8 +53,8 @@ class SimulatorServer(ThreadedWSGIServer):
     def run(self) -> None:
         """Serve until SIGTERM or Ctrl-C; stops at once, whoever still hangs."""
         signal.signal(signal.SIGTERM, _interrupt)
-        self.face.courier.start()
         try:
+            self.face.courier.start()
             self.serve_forever(poll_interval=0.1)
         except KeyboardInterrupt:
             pass
