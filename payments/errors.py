@@ -30,9 +30,9 @@ class InvalidInput(PaymentsError):
     status = 400
 
     def __init__(
-        self, detail: str = "", *, errors: list[tuple[str, str, str]] | None = None
+        self, detail: str = "", *, errors: list[tuple[str, str, str]] | None = None, **data: Any
     ) -> None:
-        super().__init__(detail)
+        super().__init__(detail, **data)
         self.errors = errors or []
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, SuspiciousOperation
 from django.db import OperationalError
-from django.http import Http404, HttpRequest, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponseBase, JsonResponse
+from django.views import defaults
 from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
@@ -75,6 +76,20 @@ def problem_response(
     )
 
 
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponseBase:
+    """Answer 404: a problem below /api/, a page elsewhere."""
+    if request.path_info.startswith("/api/"):
+        return problem_response(404, "not_found", request=request)
+    return defaults.page_not_found(request, exception)
+
+
+def server_error(request: HttpRequest) -> HttpResponseBase:
+    """Answer 500: a problem below /api/, a page elsewhere."""
+    if request.path_info.startswith("/api/"):
+        return problem_response(500, "unavailable", request=request)
+    return defaults.server_error(request)
+
+
 def problem_handler(error: Exception, context: dict[str, Any]) -> Response | None:
     """Turn what a view raised into a problem; let what nobody anticipated rise as a 500."""
     document = _document_of(error)
@@ -109,6 +124,8 @@ def _document_of(error: Exception) -> dict[str, Any] | None:
         return problem(404, "not_found")
     if isinstance(error, PermissionDenied):
         return problem(403, "permission_denied")
+    if isinstance(error, SuspiciousOperation):
+        return problem(400, "invalid")
     if isinstance(error, OperationalError):
         return problem(503, "unavailable", retry_after=5)
     return None
