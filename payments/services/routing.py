@@ -1,0 +1,264 @@
+"""
+Which config takes a payment: the branch's own first, then the shop's, and why not the others.
+
+One statement reads every config that could come into question together with what its limits have
+left, because this runs on every sale (performance.md B6). It is SQL, because building the same
+query through the ORM costs ten times what PostgreSQL needs to answer it. What qualifies and in
+which order is decided here, in Python, so that every config that was passed over can say why.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.db import connection
+from django.db.models import TextChoices
+
+from payments.choices import ConfigStatus
+from payments.errors import (
+    AmountOutOfRange,
+    DailyLimitReached,
+    MonthlyLimitReached,
+    NoActiveConfig,
+    PaymentsError,
+)
+from payments.models import PaymentConfig
+from payments.providers import registry
+
+NAIROBI = ZoneInfo("Africa/Nairobi")
+
+
+class Why(TextChoices):
+    """Why a config was chosen or passed over."""
+
+    CHOSEN = "chosen"
+    LOWER_PRIORITY = "lower_priority"
+    NO_ADAPTER = "no_adapter"
+    NOT_VERIFIED = "not_verified"
+    SUSPENDED = "suspended"
+    INACTIVE = "inactive"
+    OTHER_PURPOSE = "other_purpose"
+    AMOUNT_BELOW_MINIMUM = "amount_below_minimum"
+    AMOUNT_ABOVE_MAXIMUM = "amount_above_maximum"
+    DAILY_LIMIT_REACHED = "daily_limit_reached"
+    MONTHLY_LIMIT_REACHED = "monthly_limit_reached"
+
+
+_USABLE = frozenset({Why.CHOSEN, Why.LOWER_PRIORITY})
+_AMOUNT_REASONS = frozenset({Why.AMOUNT_BELOW_MINIMUM, Why.AMOUNT_ABOVE_MAXIMUM})
+
+# Columns, not c.*: a column more in the database must not shift what the model reads.
+_FIELDS = [field.attname for field in PaymentConfig._meta.concrete_fields]  # noqa: SLF001
+_COLUMNS = ", ".join(
+    f'c."{field.column}"'
+    for field in PaymentConfig._meta.concrete_fields  # noqa: SLF001
+)
+# Completed and live, by the day they were asked for; CASE spares the sum where nothing limits.
+_SPENT = """
+    CASE WHEN c.{limit} IS NOT NULL AND c.is_active THEN (
+        SELECT COALESCE(SUM(p.amount), 0) FROM payments_payment p
+        WHERE p.config_id = c.id AND p.created_at >= %({since})s::timestamptz
+          AND (p.status = 'completed'
+               OR (p.status IN ('created', 'pending') AND p.expires_at > %(now)s::timestamptz))
+    ) END
+"""
+_SUMS = (
+    f"{_SPENT.format(limit='daily_limit', since='day')}, "
+    f"{_SPENT.format(limit='monthly_limit', since='month')}"
+)
+_RESOLVE = f"""
+    SELECT {_COLUMNS}, {_SUMS}
+    FROM payments_paymentconfig c
+    WHERE c.shop_id = %(shop_id)s::uuid AND c.environment = %(environment)s
+      AND c.deleted_at IS NULL
+      AND (c.branch_id IS NULL OR c.branch_id = %(branch_id)s::uuid)
+      AND (%(provider)s::text IS NULL OR c.provider = %(provider)s::text)
+    ORDER BY c.branch_id IS NULL,
+        CASE WHEN %(purpose)s::text = '' THEN cardinality(c.purposes) > 0
+             ELSE NOT %(purpose)s::text = ANY (c.purposes::text[]) END,
+        c.priority, c.is_default DESC, c.created_at, c.id
+"""  # noqa: S608 - column names from the model, values as parameters
+_SPENT_BY_ONE = f"SELECT {_SUMS} FROM payments_paymentconfig c WHERE c.id = %(id)s::uuid"  # noqa: S608
+
+
+@dataclass(frozen=True)
+class ResolutionStep:
+    """One config that came into question; level is branch or shop, why one of Why."""
+
+    config: PaymentConfig
+    level: str
+    chosen: bool
+    why: str
+
+    def as_data(self) -> dict[str, Any]:
+        return {
+            "config": str(self.config.pk),
+            "name": self.config.name,
+            "level": self.level,
+            "chosen": self.chosen,
+            "why": str(self.why),
+        }
+
+
+@dataclass(frozen=True)
+class Resolution:
+    """Every config that came into question, in the order in which they are tried."""
+
+    steps: list[ResolutionStep]
+
+    @property
+    def candidates(self) -> list[PaymentConfig]:
+        """The usable configs, the chosen one first."""
+        return [step.config for step in self.steps if step.why in _USABLE]
+
+    @property
+    def chosen(self) -> PaymentConfig | None:
+        return next((step.config for step in self.steps if step.chosen), None)
+
+    def as_data(self) -> list[dict[str, Any]]:
+        return [step.as_data() for step in self.steps]
+
+    def raise_if_empty(self) -> None:
+        """
+        Say what stands in the way where no config can take the payment.
+
+        The nearest miss is told: a limit is only looked at where everything else fitted.
+
+        :raises PaymentsError: DailyLimitReached, MonthlyLimitReached, AmountOutOfRange or
+            NoActiveConfig, with the steps as data.
+        """
+        if not self.candidates:
+            raise _missed(self)
+
+
+def resolve(
+    *,
+    shop_id: uuid.UUID,
+    environment: str,
+    branch_id: uuid.UUID | None = None,
+    provider: str | None = None,
+    amount: Decimal | None = None,
+    purpose: str = "",
+    now: datetime,
+) -> Resolution:
+    """Find the configs a payment could go through, best first, and say of each one why."""
+    parameters = {
+        "shop_id": shop_id,
+        "environment": environment,
+        "branch_id": branch_id,
+        "provider": provider,
+        "purpose": purpose,
+        **_since(now),
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_RESOLVE, parameters)
+        rows = cursor.fetchall()
+    return Resolution(list(_steps(rows, amount=amount, purpose=purpose)))
+
+
+def lock_limits(config: PaymentConfig) -> None:
+    """
+    Make payments through a limited config queue up until the end of this transaction.
+
+    Without it two tills would both see room for the last payment of the day.
+    """
+    if config.daily_limit is None and config.monthly_limit is None:
+        return
+    with connection.cursor() as cursor:
+        # The low 62 bits of a UUIDv7 are random; a collision merely queues two shops.
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [config.pk.int & (1 << 62) - 1])
+
+
+def check_limits(config: PaymentConfig, *, amount: Decimal, now: datetime) -> None:
+    """
+    Count again under lock_limits, before the payment's row is inserted.
+
+    :raises DailyLimitReached: when today's completed and live payments leave no room.
+    :raises MonthlyLimitReached: when this month's leave none.
+    """
+    if config.daily_limit is None and config.monthly_limit is None:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(_SPENT_BY_ONE, {"id": config.pk, **_since(now)})
+        today, this_month = cursor.fetchone() or (None, None)
+    if _is_spent(config.daily_limit, today, amount):
+        raise DailyLimitReached
+    if _is_spent(config.monthly_limit, this_month, amount):
+        raise MonthlyLimitReached
+
+
+def _since(now: datetime) -> dict[str, datetime]:
+    day = now.astimezone(NAIROBI).replace(hour=0, minute=0, second=0, microsecond=0)
+    return {"now": now, "day": day, "month": day.replace(day=1)}
+
+
+def _steps(rows: list[Any], *, amount: Decimal | None, purpose: str) -> Iterator[ResolutionStep]:
+    is_found = False
+    for *values, today, this_month in rows:
+        config = PaymentConfig.from_db("default", _FIELDS, values)
+        why = _why_not(config, amount, purpose) or _why_no_room(config, amount, today, this_month)
+        chosen = why is None and not is_found
+        is_found = is_found or chosen
+        yield ResolutionStep(
+            config, config.level, chosen, why or (Why.CHOSEN if chosen else Why.LOWER_PRIORITY)
+        )
+
+
+def _why_not(config: PaymentConfig, amount: Decimal | None, purpose: str) -> Why | None:
+    """Tell what is wrong with the config itself, in the order in which one would put it right."""
+    if not registry.supports(config.provider, "request_payment"):
+        return Why.NO_ADAPTER
+    if config.status != ConfigStatus.VERIFIED:
+        is_suspended = config.status == ConfigStatus.SUSPENDED
+        return Why.SUSPENDED if is_suspended else Why.NOT_VERIFIED
+    if not config.is_active:
+        return Why.INACTIVE
+    if purpose and config.purposes and purpose not in config.purposes:
+        return Why.OTHER_PURPOSE
+    if amount is not None and amount < config.min_amount:
+        return Why.AMOUNT_BELOW_MINIMUM
+    if amount is not None and amount > config.max_amount:
+        return Why.AMOUNT_ABOVE_MAXIMUM
+    return None
+
+
+def _why_no_room(
+    config: PaymentConfig, amount: Decimal | None, today: Decimal | None, month: Decimal | None
+) -> Why | None:
+    if _is_spent(config.daily_limit, today, amount):
+        return Why.DAILY_LIMIT_REACHED
+    if _is_spent(config.monthly_limit, month, amount):
+        return Why.MONTHLY_LIMIT_REACHED
+    return None
+
+
+def _is_spent(limit: Decimal | None, spent: Decimal | None, amount: Decimal | None) -> bool:
+    if limit is None:
+        return False
+    # Where no amount is named, one shilling must fit.
+    return (spent or Decimal(0)) + (Decimal(1) if amount is None else amount) > limit
+
+
+def _missed(resolution: Resolution) -> PaymentsError:
+    reasons = {step.why for step in resolution.steps}
+    steps = resolution.as_data()
+    if Why.DAILY_LIMIT_REACHED in reasons:
+        return DailyLimitReached(resolution=steps)
+    if Why.MONTHLY_LIMIT_REACHED in reasons:
+        return MonthlyLimitReached(resolution=steps)
+    if reasons & _AMOUNT_REASONS:
+        return AmountOutOfRange(errors=[_range_error(resolution)], resolution=steps)
+    return NoActiveConfig(resolution=steps)
+
+
+def _range_error(resolution: Resolution) -> tuple[str, str, str]:
+    configs = [step.config for step in resolution.steps if step.why in _AMOUNT_REASONS]
+    lowest = min(config.min_amount for config in configs)
+    highest = max(config.max_amount for config in configs)
+    return "amount", AmountOutOfRange.code, f"Give {lowest} to {highest}."
