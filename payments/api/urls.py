@@ -1,0 +1,26 @@
+"""The routes of the API, one a line; a resource's list stands beside its views."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from payments.api import configs, identity
+from payments.api import schema as _schema  # noqa: F401 - registers the key with the document
+
+CONFIG = "payments/configs/<uuid:config_id>"
+
+urlpatterns = [
+    path("me", identity.Me.as_view()),
+    path("result-codes", identity.ResultCodeList.as_view()),
+    path("result-codes/<str:code>", identity.ResultCodeDetail.as_view()),
+    path("payments/active-config", configs.ActiveConfig.as_view()),
+    path("payments/configs", configs.ConfigList.as_view()),
+    path(CONFIG, configs.ConfigDetail.as_view()),
+    path(f"{CONFIG}/activate", configs.ConfigActivate.as_view()),
+    path(f"{CONFIG}/deactivate", configs.ConfigDeactivate.as_view()),
+    path(f"{CONFIG}/set-default", configs.ConfigSetDefault.as_view()),
+    path(f"{CONFIG}/suspend", configs.ConfigSuspend.as_view()),
+    path(f"{CONFIG}/restore", configs.ConfigRestore.as_view()),
+    path(f"{CONFIG}/verify", configs.ConfigVerify.as_view()),
+    path(f"{CONFIG}/verification-logs", configs.ConfigVerificationLogs.as_view()),
+]
