@@ -13,6 +13,7 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
+from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import Resolver404, get_resolver
 
@@ -21,6 +22,9 @@ from payments.api.errors import problem_response
 logger = logging.getLogger(__name__)
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,100}")
+_PROBES = frozenset({"/healthz", "/readyz"})
+# For browsers: they need the content security policy of the long chain.
+_PAGES = frozenset({"/api/schema", "/api/docs"})
 _NEXT = Callable[[HttpRequest], HttpResponseBase]
 
 
@@ -56,17 +60,32 @@ class RequestId:
 
 
 class ApiShortcut:
-    """Answer `/api/v1/…` without sessions; every error there is a problem document."""
+    """
+    Answer `/api/…` without sessions; every error there is a problem document.
+
+    Probes leave the chain here too: they come by address, whatever ALLOWED_HOSTS says.
+    """
 
     def __init__(self, get_response: _NEXT) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        if not request.path_info.startswith("/api/v1"):
+        path = request.path_info
+        if path in _PROBES:
+            return _call_view(request, "config.urls")
+        if path in _PAGES or not f"{path}/".startswith("/api/"):
             return self.get_response(request)
-        response = _call_view(request, "config.urls")
+        response = _answer_api(request)
         _set_rate_headers(request, response)
         return response
+
+
+def _answer_api(request: HttpRequest) -> HttpResponseBase:
+    try:
+        request.get_host()  # links are made of it
+    except DisallowedHost:
+        return problem_response(400, "invalid", request=request, detail="Unknown host.")
+    return _call_view(request, "config.urls")
 
 
 def _call_view(request: HttpRequest, urlconf: str) -> HttpResponseBase:
