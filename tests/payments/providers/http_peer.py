@@ -16,12 +16,14 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 class Peer:
     """A real socket server whose every request is answered by one function of the socket."""
 
-    def __init__(self, behave):
+    def __init__(self, behave, tls=None):
         self.behave = behave
+        self.tls = tls
         self.requests = []
         self.connections = 0
         self.listener = socket.create_server(("127.0.0.1", 0))
-        self.base_url = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
+        scheme = "https" if tls else "http"
+        self.base_url = f"{scheme}://127.0.0.1:{self.listener.getsockname()[1]}"
         self.is_over = threading.Event()
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -35,6 +37,10 @@ class Peer:
             threading.Thread(target=self._serve, args=(sock,), daemon=True).start()
 
     def _serve(self, sock):
+        try:
+            sock = self.tls.wrap_socket(sock, server_side=True) if self.tls else sock
+        except OSError:
+            return
         with sock:
             while request := self._read(sock):
                 self.requests.append(request)
@@ -57,8 +63,8 @@ class Peer:
 
 
 @contextmanager
-def peer(behave):
-    server = Peer(behave)
+def peer(behave, tls=None):
+    server = Peer(behave, tls)
     try:
         yield server
     finally:
@@ -77,9 +83,12 @@ def resets(sock):
 
 
 def drips(head, sign=b"x", pause_s=0.02):
+    """Drip for a second: long past every deadline here, and over when a deadline is broken."""
+
     def behave(sock):
+        ends_at = time.monotonic() + 1.0
         sock.sendall(head)
-        while True:
+        while time.monotonic() < ends_at:
             sock.sendall(sign)
             time.sleep(pause_s)
 
