@@ -9,9 +9,11 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import select
 import signal
 import subprocess
 import sys
+import threading
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -88,6 +90,19 @@ def end_group(group: int, *, seconds: float = 5.0) -> None:
         os.killpg(group, signal.SIGKILL)
 
 
+def hang_up_with(terminal: int) -> None:
+    """
+    Send ourselves SIGHUP when the terminal goes away.
+
+    The kernel tells only the first process of the session. Where that is make, as under
+    `ssh -t`, make waits for us without a word.
+    """
+    watch = select.poll()
+    watch.register(terminal, 0)
+    watch.poll()
+    os.kill(os.getpid(), signal.SIGHUP)
+
+
 class Foreground:
     """Notes the signals we get, and runs commands one at a time that get them too."""
 
@@ -102,6 +117,8 @@ class Foreground:
             if signum != signal.SIGHUP or signal.getsignal(signum) != signal.SIG_IGN:
                 signal.signal(signum, self._pass_on)
         signal.signal(signal.SIGALRM, lambda *_: self._signal_group(signal.SIGKILL))
+        if sys.stdin and sys.stdin.isatty() and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+            threading.Thread(target=hang_up_with, args=[sys.stdin.fileno()], daemon=True).start()
 
     def check(self) -> None:
         """Raise Stopped when a signal has come."""
