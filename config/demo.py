@@ -144,8 +144,14 @@ class Stage:
         """Start every process; each survives neither us nor the others."""
         for name, command in commands(environment).items():
             with log_of(name).open("wb") as log:
+                # Without us the database goes too, and beat outlives a SIGTERM it cannot sync after.
                 self._processes[name] = spawn(
-                    command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                    command,
+                    if_orphaned=signal.SIGKILL,
+                    env=environment,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
                 )
 
     def wait_until_ready(self, environment: dict[str, str]) -> None:
