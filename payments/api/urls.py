@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from django.urls import path
 
-from payments.api import configs, identity
+from payments.api import configs, identity, payments
 from payments.api import schema as _schema  # noqa: F401 - registers the key with the document
 
 CONFIG = "payments/configs/<uuid:config_id>"
+PAYMENT = "payments/<uuid:payment_id>"
 
 urlpatterns = [
     path("me", identity.Me.as_view()),
@@ -23,4 +24,11 @@ urlpatterns = [
     path(f"{CONFIG}/restore", configs.ConfigRestore.as_view()),
     path(f"{CONFIG}/verify", configs.ConfigVerify.as_view()),
     path(f"{CONFIG}/verification-logs", configs.ConfigVerificationLogs.as_view()),
+    path("payments/stats", payments.PaymentStats.as_view()),
+    path("payments/readiness", payments.PaymentReadiness.as_view()),
+    path("payments", payments.PaymentList.as_view()),
+    path(PAYMENT, payments.PaymentDetail.as_view()),
+    path(f"{PAYMENT}/timeline", payments.PaymentTimeline.as_view()),
+    path(f"{PAYMENT}/retry", payments.PaymentRetry.as_view()),
+    path(f"{PAYMENT}/check", payments.PaymentCheck.as_view()),
 ]

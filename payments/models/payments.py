@@ -85,6 +85,7 @@ class Payment(ShopScopedModel):
     late = models.BooleanField(_("late"), default=False)
     result_code = models.CharField(max_length=40, blank=True)
     result_desc = models.CharField(max_length=300, blank=True)
+    version = models.PositiveSmallIntegerField(default=0)
     created_by = models.CharField(_("taken by"), max_length=254, blank=True)
     created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
     expires_at = models.DateTimeField(_("expires"))
@@ -205,7 +206,8 @@ class Evidence(ShopScopedModel):
     is_duplicate_receipt = models.BooleanField(default=False)
     result_code = models.CharField(max_length=40, blank=True)
     result_desc = models.CharField(max_length=300, blank=True)
-    amount = models.DecimalField(max_digits=12, decimal_places=2, null=True)
+    # Six decimals, so that nothing a provider says is rounded into the amount we expect.
+    amount = models.DecimalField(max_digits=18, decimal_places=6, null=True)
     receipt_number = models.CharField(max_length=32, blank=True)
     paid_at = models.DateTimeField(null=True)
     digest = models.CharField(max_length=64)

@@ -1,0 +1,91 @@
+"""
+Where providers call: check the address, keep the bytes, answer.
+
+Plain Django, no DRF, no session. What the applying says does not matter to the sender: stored is
+200. Only a body that could not be stored is refused, so that the provider knows.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.db import DatabaseError, InterfaceError
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http.request import RawPostDataException, UnreadablePostError
+from django.utils import timezone
+
+from audit.actors import client_ip
+from payments import callback_urls
+from payments.api import applier
+from payments.api.errors import problem_response
+from payments.services import callbacks
+
+logger = logging.getLogger(__name__)
+
+MAX_BODY_BYTES = 65_536
+# Few callbacks under way, and the lock free at once: then the sender's own thread applies it.
+CALM_CALLBACKS = 4
+LOCK_WAIT_MS = 300
+
+_under_way = threading.BoundedSemaphore(CALM_CALLBACKS)
+
+
+def stk_callback(request: HttpRequest, subject: str, mac: str) -> HttpResponse:
+    """Take an STK result for the attempt its address names."""
+    if not callback_urls.is_authentic("s", subject, mac):
+        return problem_response(404, "not_found")
+    if request.method != "POST":
+        response = problem_response(405, "method_not_allowed")
+        response["Allow"] = "POST"
+        return response
+    body = _read(request)
+    if body is None:
+        return problem_response(413, "too_large")
+    return _keep(request, kind="stk", subject_id=uuid.UUID(hex=subject), body=body)
+
+
+def _read(request: HttpRequest) -> bytes | None:
+    """Read at most the limit and one byte; None when there is more."""
+    try:
+        announced = int(request.META.get("CONTENT_LENGTH") or 0)
+        if announced > MAX_BODY_BYTES:
+            return None
+        body = request.read(MAX_BODY_BYTES + 1)
+    except (ValueError, UnreadablePostError, RawPostDataException, OSError):
+        return b""
+    return None if len(body) > MAX_BODY_BYTES else body
+
+
+def _keep(request: HttpRequest, *, kind: str, subject_id: uuid.UUID, body: bytes) -> HttpResponse:
+    now = timezone.now()
+    try:
+        row_id = callbacks.receive(
+            kind=kind,
+            subject_id=subject_id,
+            body=body,
+            content_type=request.META.get("CONTENT_TYPE", ""),
+            source_ip=client_ip(request),
+            now=now,
+        )
+    except (DatabaseError, InterfaceError):
+        logger.exception("a callback could not be stored")
+        return problem_response(503, "unavailable", retry_after=5)
+    with _calm() as is_calm:
+        if not (is_calm and callbacks.apply_now(row_id, lock_wait_ms=LOCK_WAIT_MS, now=now)):
+            applier.ring()
+    return JsonResponse({"ResultCode": 0, "ResultDesc": "Accepted"})
+
+
+@contextmanager
+def _calm() -> Iterator[bool]:
+    """Tell whether few callbacks are under way, counting this one."""
+    is_calm = _under_way.acquire(blocking=False)
+    try:
+        yield is_calm
+    finally:
+        if is_calm:
+            _under_way.release()

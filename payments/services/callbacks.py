@@ -1,0 +1,284 @@
+"""
+The inbox: keep first, believe later.
+
+`receive` commits the bytes before anything looks inside. `apply_waiting` takes rows in sets, binds
+each to its attempt, and hands what it says to the one door. A row that cannot be applied stays and
+is tried again; after eight tries it is dead and a person is told.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+import logging
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import psycopg
+from django.db import DatabaseError, connection, transaction
+
+from audit.actors import Actor
+from payments.choices import CallbackStatus, Environment, EvidenceSource, ReviewCode
+from payments.errors import CannotOpen, PaymentsError, UnreadableBody
+from payments.fields import field_ring
+from payments.models import Attempt, CallbackSource, ProviderCallback
+from payments.providers.base import Outcome
+from payments.providers.registry import parser_for
+from payments.services import evidence, inbox_rows, reviews
+from payments.services.evidence import NewEvidence
+from tenants.ids import new_id
+
+logger = logging.getLogger(__name__)
+
+MAX_TRIES = 8
+_BACK_OFF_S = 5
+BATCH = 100
+
+_STORE = """
+    INSERT INTO payments_providercallback
+        (id, kind, subject_id, status, body, digest, size, content_type, source_ip, result_code,
+         result_desc, checkout_request_id, merchant_request_id, problem, tries, next_try_at,
+         received_at)
+    VALUES (%s, %s, %s, 'new', %s, %s, %s, %s, %s, '', '', '', '', '', 0, %s, %s)
+"""
+
+
+@dataclass
+class Bound:
+    """An inbox row, the attempt its address names, and what its body says."""
+
+    row: ProviderCallback
+    attempt: Attempt
+    outcome: Outcome
+
+
+class Unbindable(PaymentsError):
+    """The row will never be applied: what it says, or whom it names, does not fit."""
+
+    def __init__(self, problem: str, status: str = CallbackStatus.QUARANTINED) -> None:
+        super().__init__(problem)
+        self.row_status = status
+
+
+def receive(
+    *,
+    kind: str,
+    subject_id: uuid.UUID,
+    body: bytes,
+    content_type: str,
+    source_ip: str | None,
+    now: datetime,
+) -> uuid.UUID:
+    """
+    Keep a callback's bytes, sealed, and return the id of its row; committed on return.
+
+    One prepared INSERT on a kept connection: through the ORM it cost three times as much, and this
+    is the path that must hold when Safaricom sends everything at once (performance.md, B1).
+
+    :raises DatabaseError: when it could not be stored; then the provider must be told so.
+    """
+    row_id = new_id()
+    context = (ProviderCallback._meta.db_table, "body", str(row_id))  # noqa: SLF001
+    params = [
+        row_id,
+        kind,
+        subject_id,
+        field_ring().seal(body, context=context) if body else "",
+        hashlib.sha256(body).hexdigest(),
+        len(body),
+        _printable(content_type)[:100],
+        source_ip,
+        now,
+        now,
+    ]
+    connection.ensure_connection()
+    # Django's own cursors bind on the client and cannot prepare; a plain one does both.
+    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
+        cursor.execute(_STORE, params, prepare=True)
+    return row_id
+
+
+def apply_now(row_id: uuid.UUID, *, lock_wait_ms: int, now: datetime) -> bool:
+    """Apply one row while its sender waits; tell whether it is settled. Never raises."""
+    try:
+        return apply_rows([row_id], now=now, lock_wait_ms=lock_wait_ms) == 1
+    except DatabaseError:
+        logger.info("callback left to the applier", extra={"callback": str(row_id)})
+        return False
+
+
+def apply_waiting(*, now: datetime, limit: int = BATCH) -> int:
+    """Apply up to limit rows that are due; return how many were settled."""
+    due = ProviderCallback.objects.filter(status=CallbackStatus.NEW, next_try_at__lte=now)
+    ids = list(due.order_by("next_try_at").values_list("pk", flat=True)[:limit])
+    if not ids:
+        return 0
+    try:
+        return apply_rows(ids, now=now)
+    except (DatabaseError, PaymentsError, evidence.Payment.DoesNotExist):
+        # One row spoils the set: take them one by one, so that only that row waits.
+        return sum(_apply_alone(row_id, now=now) for row_id in ids)
+
+
+def apply_rows(ids: Sequence[uuid.UUID], *, now: datetime, lock_wait_ms: int | None = None) -> int:
+    """Settle the rows that are new and not in another worker's hands; return how many."""
+    with transaction.atomic():
+        if lock_wait_ms is not None:
+            _limit_lock_wait(lock_wait_ms)
+        rows = inbox_rows.lock(ids)
+        bound = _bind_all(rows, now=now)
+        applied = evidence.apply_batch([_as_evidence(b, now=now) for b in bound], now=now)
+        for item, answer in zip(bound, applied, strict=True):
+            status = CallbackStatus.APPLIED if answer.is_new else CallbackStatus.DUPLICATE
+            inbox_rows.settle(item.row, status, now=now)
+        inbox_rows.write(rows)
+    inbox_rows.note_config_callbacks(bound, now=now)
+    return len(rows)
+
+
+def apply_again(*, callback: ProviderCallback, actor: Actor, now: datetime) -> ProviderCallback:
+    """
+    Try a dead or quarantined row once more, because a person says so.
+
+    A person vouches for its source: an unlisted address does not hold it back this time.
+    """
+    with transaction.atomic():
+        row = ProviderCallback.objects.select_for_update().get(pk=callback.pk)
+        if row.status in {CallbackStatus.APPLIED, CallbackStatus.DUPLICATE} or not row.body:
+            return row
+        row.status, row.problem = CallbackStatus.NEW, ""
+        bound = _bind_all([row], now=now, vouched=True)
+        for item in bound:
+            new = _as_evidence(item, now=now, actor=actor)
+            is_new = evidence.apply_evidence(new, now=now).is_new
+            status = CallbackStatus.APPLIED if is_new else CallbackStatus.DUPLICATE
+            inbox_rows.settle(row, status, now=now)
+        inbox_rows.write([row])
+    return row
+
+
+def _apply_alone(row_id: uuid.UUID, *, now: datetime) -> int:
+    try:
+        return apply_rows([row_id], now=now)
+    except Exception as error:
+        logger.exception("a callback could not be applied", extra={"callback": str(row_id)})
+        _note_failure(row_id, error, now=now)
+        return 0
+
+
+def _note_failure(row_id: uuid.UUID, error: Exception, *, now: datetime) -> None:
+    with transaction.atomic():
+        row = ProviderCallback.objects.select_for_update().get(pk=row_id)
+        if row.status != CallbackStatus.NEW:
+            return
+        row.tries += 1
+        row.problem = f"{type(error).__name__} while applying."
+        row.next_try_at = now + timedelta(seconds=_BACK_OFF_S * 2**row.tries)
+        if row.tries >= MAX_TRIES:
+            inbox_rows.settle(row, CallbackStatus.DEAD, now=now)
+            attempt = Attempt.objects.select_related("payment").filter(pk=row.subject_id).first()
+            if attempt:
+                reviews.open_for_callback(row, attempt, ReviewCode.DEAD_CALLBACK, now=now)
+        inbox_rows.write([row])
+
+
+def _bind_all(
+    rows: Sequence[ProviderCallback], *, now: datetime, vouched: bool = False
+) -> list[Bound]:
+    """Bind what can be bound; quarantine or bury the rest with its reason and a review."""
+    attempts = inbox_rows.attempts_of(rows)
+    bound = []
+    for row in rows:
+        attempt = attempts.get(row.subject_id)
+        try:
+            bound.append(_bind(row, attempt, vouched=vouched))
+        except Unbindable as refusal:
+            _put_aside(row, attempt, refusal, now=now)
+    return bound
+
+
+def _bind(row: ProviderCallback, attempt: Attempt | None, *, vouched: bool) -> Bound:
+    if attempt is None:
+        raise Unbindable("No attempt has this address.", CallbackStatus.DEAD)
+    row.shop_id, row.payment_id = attempt.shop_id, attempt.payment_id
+    outcome = _read(row)
+    inbox_rows.note_outcome(row, outcome)
+    if not vouched and not is_listed(row.source_ip, attempt.payment.environment):
+        raise UnlistedSource
+    if not _is_about(attempt, outcome.checkout_request_id):
+        raise Unbindable("The CheckoutRequestID is not this attempt's.")
+    return Bound(row, attempt, outcome)
+
+
+class UnlistedSource(Unbindable):
+    """The sender's address is not on the list of callback sources."""
+
+    def __init__(self) -> None:
+        super().__init__("The source address is not on the list.")
+
+
+def _is_about(attempt: Attempt, told: str) -> bool:
+    """Tell whether an id is the attempt's own, or one it may adopt: nobody else's."""
+    if not told or attempt.checkout_request_id:
+        return bool(told) and told == attempt.checkout_request_id
+    others = Attempt.objects.filter(config=attempt.config_id, checkout_request_id=told)
+    return not others.exclude(pk=attempt.pk).exists()
+
+
+def _read(row: ProviderCallback) -> Outcome:
+    try:
+        body = row.body.reveal_bytes() if row.body else b""
+        return parser_for(row.kind)(body)
+    except (UnreadableBody, CannotOpen) as error:
+        raise Unbindable(f"Unreadable: {error.detail}", CallbackStatus.DEAD) from error
+
+
+def _put_aside(
+    row: ProviderCallback, attempt: Attempt | None, refusal: Unbindable, *, now: datetime
+) -> None:
+    row.problem = refusal.detail[:300]
+    inbox_rows.settle(row, refusal.row_status, now=now)
+    logger.warning("callback put aside", extra={"callback": str(row.pk), "why": refusal.detail})
+    if attempt is None:
+        return
+    unlisted = isinstance(refusal, UnlistedSource)
+    code = ReviewCode.UNLISTED_SOURCE if unlisted else ReviewCode.DEAD_CALLBACK
+    reviews.open_for_callback(row, attempt, code, now=now)
+    # Whoever sent it: something happened, and the provider can be asked.
+    Attempt.objects.filter(pk=attempt.pk, status__in=["created", "submitted", "failed"]).update(
+        next_ask_at=now
+    )
+
+
+def _as_evidence(bound: Bound, *, now: datetime, actor: Actor | None = None) -> NewEvidence:
+    return NewEvidence(
+        payment_id=bound.attempt.payment_id,
+        attempt_id=bound.attempt.pk,
+        source=EvidenceSource.STK_CALLBACK,
+        outcome=bound.outcome,
+        actor=actor or Actor.provider("Safaricom", ip=bound.row.source_ip),
+        heard_at=now,
+        callback_id=bound.row.pk,
+    )
+
+
+def is_listed(source_ip: str | None, environment: str) -> bool:
+    """Tell whether callbacks from this address are believed; in sandbox all are."""
+    if environment != Environment.PRODUCTION:
+        return True
+    if not source_ip:
+        return False
+    address = ipaddress.ip_address(source_ip)
+    networks = CallbackSource.objects.filter(is_active=True).values_list("network", flat=True)
+    return any(address in ipaddress.ip_network(network) for network in networks)
+
+
+def _limit_lock_wait(milliseconds: int) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(f"SET LOCAL lock_timeout = '{int(milliseconds)}ms'")
+
+
+def _printable(text: str) -> str:
+    return "".join(char for char in text if char.isprintable())

@@ -1,0 +1,117 @@
+"""
+Asking a provider what became of a prompt, within the budget of its Daraja app.
+
+The answer enters through the one door. An answer that is none says nothing of the payment: the
+attempt stays as it is and is asked again at its next time.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime, timedelta
+
+from django.conf import settings
+
+from audit.actors import Actor
+from payments.choices import AttemptStatus, EvidenceSource
+from payments.errors import PaymentsError, ProviderBusy, RateLimited
+from payments.models import AccessToken, Attempt, Payment
+from payments.providers.base import Outcome
+from payments.services import upstream
+from payments.services.connections import connect
+from payments.services.evidence import Applied, NewEvidence, apply_evidence
+from tenants import throttling
+
+logger = logging.getLogger(__name__)
+
+_PAUSE = timedelta(seconds=60)
+PROVIDER = Actor.provider("Safaricom")
+
+
+def ask_now(*, payment: Payment, actor: Actor, now: datetime) -> Payment:
+    """
+    Ask about a payment because a person wants to know; return it as it then stands.
+
+    A provider that does not answer changes nothing and is no error: the payment tells what is known.
+
+    :raises RateLimited: when the app's query budget is spent.
+    :raises ProviderUnavailable: when this process is at its cap of calls.
+    """
+    attempt = _askable(payment)
+    if attempt is not None:
+        take_budget(attempt, now=now)
+        with upstream.upstream_slot():
+            ask(attempt=attempt, actor=actor, now=now)
+    payment.refresh_from_db()
+    return payment
+
+
+def ask(*, attempt: Attempt, actor: Actor, now: datetime) -> Applied | None:
+    """
+    Query the provider about one attempt and apply what it says; None when it said nothing.
+
+    The caller has taken the budget and holds an upstream slot.
+    """
+    outcome = query(attempt, now=now)
+    if outcome is None:
+        return None
+    return apply_evidence(
+        NewEvidence(
+            payment_id=attempt.payment_id,
+            attempt_id=attempt.pk,
+            source=EvidenceSource.STK_QUERY,
+            outcome=outcome,
+            actor=actor,
+            heard_at=now,
+        ),
+        now=now,
+    )
+
+
+def query(attempt: Attempt, *, now: datetime) -> Outcome | None:
+    """Ask with the credential version the attempt was made with; None for no usable answer."""
+    try:
+        connection = connect(config=attempt.config, version=attempt.version, now=now)
+        return connection.query_payment(attempt.checkout_request_id or "", now=now)
+    except ProviderBusy:
+        pause(attempt.version.app_fingerprint, now=now)
+    except PaymentsError as error:
+        logger.warning(
+            "the provider did not answer a query",
+            extra={"attempt": str(attempt.pk), "error": error.__class__.__name__},
+        )
+    return None
+
+
+def take_budget(attempt: Attempt, *, now: datetime) -> None:
+    """
+    Take one query from the budget of the attempt's Daraja app.
+
+    :raises RateLimited: with the seconds until there is room again.
+    """
+    wait_s = try_budget(attempt.version.app_fingerprint, now=now)
+    if wait_s:
+        raise RateLimited("The query budget of this account is spent.", retry_after=wait_s)
+
+
+def try_budget(fingerprint: str, *, now: datetime) -> int:
+    """Take one query from an app's budget; return 0, or the seconds to wait."""
+    app = AccessToken.objects.filter(pk=fingerprint).first()
+    if app and app.query_paused_until and app.query_paused_until > now:
+        return int((app.query_paused_until - now).total_seconds()) + 1
+    limit = (app and app.query_budget_per_minute) or settings.QUERY_BUDGET_PER_MINUTE
+    allowance = throttling.take(f"query:{fingerprint}", limit=limit, now=now)
+    return 0 if allowance.allowed else allowance.reset_s
+
+
+def pause(fingerprint: str, *, now: datetime) -> None:
+    """Leave one app alone for a minute: it answered 429, spike arrest or quota."""
+    logger.warning("query budget paused", extra={"app": fingerprint[:8]})
+    AccessToken.objects.filter(pk=fingerprint).update(query_paused_until=now + _PAUSE)
+
+
+def _askable(payment: Payment) -> Attempt | None:
+    """Return the latest attempt that has an id to ask about and did not succeed yet."""
+    rows = payment.attempts.filter(checkout_request_id__isnull=False)
+    rows = rows.exclude(status__in=[AttemptStatus.REFUSED, AttemptStatus.SUCCEEDED])
+    return rows.select_related("config", "version").order_by("-number").first()

@@ -1,0 +1,89 @@
+"""
+The way to a provider: adapter, opened credentials, a valid token, and room to wait.
+
+No HTTP happens inside a transaction, and the database connection goes back to the pool before
+every call, so a hanging provider holds threads and nothing else (performance.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import TypeVar
+
+from payments.errors import NoActiveConfig, TokenRefused
+from payments.models import CredentialVersion, PaymentConfig
+from payments.providers.base import (
+    AccountDetails,
+    Adapter,
+    Outcome,
+    PaymentAccepted,
+    PaymentRequest,
+)
+from payments.providers.registry import adapter_for
+from payments.services import tokens
+from payments.services.credentials import open_account
+from payments.services.upstream import release_connection
+
+__all__ = ["Connection", "connect", "current_version", "release_connection"]
+
+T = TypeVar("T")
+
+
+class Connection:
+    """An opened account and a token. Renews a refused token once; a second refusal rises."""
+
+    def __init__(self, account: AccountDetails, version: CredentialVersion, token: str) -> None:
+        self._account = account
+        self._version = version
+        self._token = token
+
+    def request_payment(self, request: PaymentRequest, *, now: datetime) -> PaymentAccepted:
+        """
+        Ask the provider to prompt the customer.
+
+        :raises ProviderError: may_have_reached_customer tells whether another may be tried.
+        """
+        return self._call(lambda adapter: adapter.request_payment(request), now=now)
+
+    def query_payment(self, checkout_request_id: str, *, now: datetime) -> Outcome:
+        """
+        Ask what became of a prompt.
+
+        :raises ProviderError: when no readable answer came; that says nothing of the payment.
+        """
+        return self._call(
+            lambda adapter: adapter.query_payment(checkout_request_id, asked_at=now), now=now
+        )
+
+    def _call(self, call: Callable[[Adapter], T], *, now: datetime) -> T:
+        release_connection()
+        try:
+            return call(adapter_for(self._account, self._token))
+        except TokenRefused:
+            self._token = tokens.renew_refused(version=self._version, refused=self._token, now=now)
+            release_connection()
+            return call(adapter_for(self._account, self._token))
+
+
+def connect(
+    *, config: PaymentConfig, version: CredentialVersion | None = None, now: datetime
+) -> Connection:
+    """
+    Open a config's account, with the version a payment was made with or else the current one.
+
+    :raises NoActiveConfig: when the config has no current credentials.
+    :raises ProviderError: when no token is to be had.
+    """
+    version = version or current_version(config)
+    version.config = config
+    account = open_account(config=config, version=version)
+    return Connection(account, version, tokens.valid_token(version=version, now=now))
+
+
+def current_version(config: PaymentConfig) -> CredentialVersion:
+    """Return the version in use; raise NoActiveConfig where there is none."""
+    version = config.versions.filter(status="current").first()
+    if version is None:
+        raise NoActiveConfig("The payment config has no credentials in use.")
+    return version

@@ -1,0 +1,83 @@
+"""What stands between a till and a second prompt: live prompts, paid orders, the cool-down."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from django.db.models import Q
+
+from payments.choices import AttemptStatus, PaymentStatus, Submission
+from payments.errors import CoolDown, OrderAlreadyPaid, OrderInProgress, PromptOpen
+from payments.models import Attempt, Payment
+from payments.services import locks
+from payments.states import LIVE_STATUSES
+
+# Safaricom answers 17 to the same amount from the same customer within two minutes (Daraja 3.0).
+COOL_DOWN = timedelta(seconds=120)
+_ENDED = (AttemptStatus.FAILED, AttemptStatus.SUCCEEDED)
+
+
+def lock_phone_and_order(payment: Payment) -> None:
+    """Let tills that ask the same phone, or for the same order, queue here."""
+    names = []
+    if payment.phone_index:
+        names.append(locks.phone_name(payment.shop_id, payment.environment, payment.phone_index))
+    if payment.order_ref:
+        names.append(locks.order_name(payment.shop_id, payment.environment, payment.order_ref))
+    locks.lock(*names)
+
+
+def refuse_second_prompt(payment: Payment, *, second_sale: bool, now: datetime) -> None:
+    """
+    Refuse a prompt that could charge somebody twice.
+
+    :raises OrderAlreadyPaid: when the order has a completed payment.
+    :raises OrderInProgress: when the order has a live one.
+    :raises PromptOpen: when the phone has a live one.
+    :raises CoolDown: when the phone was asked for the same amount within two minutes.
+    """
+    refuse_paid_order(payment)
+    rows = Payment.objects.filter(shop_id=payment.shop_id, environment=payment.environment)
+    live = rows.filter(status__in=LIVE_STATUSES).exclude(pk=payment.pk)
+    if payment.order_ref and (other := live.filter(order_ref=payment.order_ref).first()):
+        raise OrderInProgress("The order has a live payment.", retry_after=_left(other, now))
+    if other := live.filter(phone_index=payment.phone_index).first():
+        raise PromptOpen("The phone has a live prompt.", retry_after=_left(other, now))
+    _refuse_within_cool_down(payment, second_sale=second_sale, now=now)
+
+
+def refuse_paid_order(payment: Payment) -> None:
+    """Raise OrderAlreadyPaid when another payment of the order is completed."""
+    if not payment.order_ref:
+        return
+    paid = Payment.objects.filter(
+        shop_id=payment.shop_id,
+        environment=payment.environment,
+        order_ref=payment.order_ref,
+        status=PaymentStatus.COMPLETED,
+    ).exclude(pk=payment.pk)
+    if paid.exists():
+        raise OrderAlreadyPaid("The order has a completed payment.")
+
+
+def _refuse_within_cool_down(payment: Payment, *, second_sale: bool, now: datetime) -> None:
+    asked = Attempt.objects.filter(
+        Q(submission__in=[Submission.SENT, Submission.UNKNOWN]),
+        shop_id=payment.shop_id,
+        payment__environment=payment.environment,
+        payment__phone_index=payment.phone_index,
+        payment__amount=payment.amount,
+        requested_at__gt=now - COOL_DOWN,
+    )
+    last = asked.order_by("-requested_at").first()
+    if last is None or (second_sale and last.status in _ENDED):
+        return
+    left = last.requested_at + COOL_DOWN - now
+    raise CoolDown(
+        "The phone was asked for the same amount a moment ago.",
+        retry_after=max(1, int(left.total_seconds()) + 1),
+    )
+
+
+def _left(other: Payment, now: datetime) -> int:
+    return max(1, int((other.expires_at - now).total_seconds()) + 1)

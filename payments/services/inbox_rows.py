@@ -1,0 +1,92 @@
+"""The inbox's rows: locked, looked up and written in sets, so that a batch costs few statements."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from django.db import connection
+
+from payments.choices import CallbackStatus
+from payments.models import Attempt, PaymentConfig, ProviderCallback
+from payments.providers.base import Outcome
+
+if TYPE_CHECKING:
+    from payments.services.callbacks import Bound
+
+_WRITE = """
+    UPDATE payments_providercallback AS c
+    SET status = v.status, shop_id = v.shop_id, payment_id = v.payment_id, problem = v.problem,
+        result_code = v.code, result_desc = v.descr, checkout_request_id = v.checkout,
+        merchant_request_id = v.merchant, tries = v.tries, next_try_at = v.next_try_at,
+        settled_at = v.settled_at, processing_ms = v.ms
+    FROM unnest(%s::uuid[], %s::text[], %s::uuid[], %s::uuid[], %s::text[], %s::text[], %s::text[],
+        %s::text[], %s::text[], %s::int[], %s::timestamptz[], %s::timestamptz[], %s::int[])
+        AS v (id, status, shop_id, payment_id, problem, code, descr, checkout, merchant, tries,
+              next_try_at, settled_at, ms)
+    WHERE c.id = v.id
+"""
+
+
+def lock(ids: Sequence[uuid.UUID]) -> list[ProviderCallback]:
+    """Lock the rows that are still new; those in another worker's hands are left out."""
+    rows = ProviderCallback.objects.select_for_update(skip_locked=True)
+    return list(rows.filter(pk__in=ids, status=CallbackStatus.NEW).order_by("received_at", "pk"))
+
+
+def attempts_of(rows: Iterable[ProviderCallback]) -> dict[uuid.UUID, Attempt]:
+    ids = {row.subject_id for row in rows}
+    found = Attempt.objects.select_related("payment").filter(pk__in=ids)
+    return {attempt.pk: attempt for attempt in found}
+
+
+def note_outcome(row: ProviderCallback, outcome: Outcome) -> None:
+    row.result_code = outcome.result_code[:40]
+    row.result_desc = outcome.result_desc[:300]
+    row.checkout_request_id = outcome.checkout_request_id[:64]
+    row.merchant_request_id = outcome.merchant_request_id[:64]
+
+
+def settle(row: ProviderCallback, status: str, *, now: datetime) -> None:
+    row.status = status
+    row.settled_at = now
+    row.next_try_at = None
+    row.processing_ms = max(0, int((now - row.received_at).total_seconds() * 1000))
+
+
+def write(rows: Sequence[ProviderCallback]) -> None:
+    """Write what became of rows, in one statement."""
+    if not rows:
+        return
+    values = [
+        (
+            r.pk,
+            str(r.status),
+            r.shop_id,
+            r.payment_id,
+            r.problem,
+            r.result_code,
+            r.result_desc,
+            r.checkout_request_id,
+            r.merchant_request_id,
+            r.tries,
+            r.next_try_at,
+            r.settled_at,
+            r.processing_ms,
+        )
+        for r in rows
+    ]
+    with connection.cursor() as cursor:
+        cursor.execute(_WRITE, [list(column) for column in zip(*values, strict=True)])
+
+
+def note_config_callbacks(bound: Sequence[Bound], *, now: datetime) -> None:
+    """Remember on each config that a callback came; at most once a minute, it is only a sign."""
+    configs = {item.attempt.config_id for item in bound}
+    stale = PaymentConfig.objects.filter(pk__in=configs).exclude(
+        last_callback_at__gt=now.replace(second=0, microsecond=0)
+    )
+    if configs:
+        stale.update(last_callback_at=now)

@@ -1,0 +1,245 @@
+"""
+Taking a payment: everything that can be decided is committed before the provider is called.
+
+Refused for certain: the next config may be tried. Anything else after bytes were sent is unknown:
+the attempt stays open, nobody asks the customer a second time, and the sweep asks the provider.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+
+from audit.actors import Actor
+from payments import msisdn as msisdns
+from payments import references
+from payments.choices import AttemptStatus, Submission
+from payments.errors import OrderInProgress, PromptOpen, RateLimited
+from payments.fields import blind_index
+from payments.models import Attempt, CredentialVersion, IdempotencyKey, Payment, PaymentConfig
+from payments.services import attempts as attempt_rows
+from payments.services import expiry, guards, prompting, routing, upstream
+from payments.services.connections import current_version
+from payments.services.transitions import Change, record_creation
+from tenants import throttling
+from tenants.ids import new_id
+from tenants.models import Branch, Shop
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class NewPayment:
+    """What a till asks for: whole shillings, a normalised MSISDN, and its own names for the sale."""
+
+    amount: int
+    msisdn: str = field(repr=False)
+    order_ref: str = ""
+    account_reference: str = ""
+    description: str = ""
+    provider: str | None = None
+    purpose: str = ""
+    metadata: dict[str, Any] = field(default_factory=dict)
+    second_sale: bool = False
+
+
+def initiate_payment(
+    *,
+    shop: Shop,
+    environment: str,
+    branch: Branch | None,
+    asked: NewPayment,
+    idempotency_key: IdempotencyKey | None,
+    actor: Actor,
+    now: datetime,
+) -> Payment:
+    """
+    Take a payment: choose a config, commit the payment, ask the provider, record the answer.
+
+    Does not wait for the customer. Once the payment is committed it is returned whatever the
+    provider says; its status and attempts tell.
+
+    :raises PaymentsError: when nothing was stored: no config, limits, a live prompt, cool-down.
+    """
+    resolution = routing.resolve(
+        shop_id=shop.pk,
+        environment=environment,
+        branch_id=branch.pk if branch else None,
+        provider=asked.provider,
+        amount=Decimal(asked.amount),
+        purpose=asked.purpose,
+        now=now,
+    )
+    resolution.raise_if_empty()
+    upstream.take_slot()
+    try:
+        payment, attempt = _store(
+            shop=shop,
+            environment=environment,
+            branch=branch,
+            asked=asked,
+            candidates=resolution.candidates,
+            resolution=resolution.as_data(),
+            idempotency_key=idempotency_key,
+            actor=actor,
+            now=now,
+        )
+    except BaseException:
+        upstream.free_slot()
+        raise
+    prompting.prompt(attempt=attempt, msisdn=asked.msisdn, others=resolution.candidates[1:])
+    payment.refresh_from_db()
+    return payment
+
+
+def _store(
+    *,
+    shop: Shop,
+    environment: str,
+    branch: Branch | None,
+    asked: NewPayment,
+    candidates: Sequence[PaymentConfig],
+    resolution: list[dict[str, Any]],
+    idempotency_key: IdempotencyKey | None,
+    actor: Actor,
+    now: datetime,
+) -> tuple[Payment, Attempt]:
+    """Commit payment, attempt and idempotency key together, under the locks that make one win."""
+    config = candidates[0]
+    payment = new_payment(
+        shop=shop,
+        environment=environment,
+        branch=branch,
+        config=config,
+        asked=asked,
+        actor=actor,
+        now=now,
+    )
+    payment.resolution = resolution
+    version = current_version(config)
+    with transaction.atomic():
+        guards.lock_phone_and_order(payment)
+        expiry.expire_in_the_way(payment, now=now)
+        guards.refuse_second_prompt(payment, second_sale=asked.second_sale, now=now)
+        routing.lock_limits(config)
+        routing.check_limits(config, amount=payment.amount, now=now)
+        take_rate(payment, now=now)
+        _insert(payment)
+        attempt = add_attempt(payment, config=config, version=version, round_=1, now=now)
+        record_creation(Change(payment, [attempt], [], actor), now=now)
+        if idempotency_key is not None:
+            IdempotencyKey.objects.filter(pk=idempotency_key.pk).update(payment=payment)
+    return payment, attempt
+
+
+def new_payment(
+    *,
+    shop: Shop,
+    environment: str,
+    branch: Branch | None,
+    config: PaymentConfig,
+    asked: NewPayment,
+    actor: Actor,
+    now: datetime,
+) -> Payment:
+    """Make a payment object, not yet saved, with the payer's number sealed."""
+    reference = asked.account_reference or references.new_reference(config.account_prefix)
+    return Payment(
+        id=new_id(),
+        shop=shop,
+        environment=environment,
+        branch=branch,
+        config=config,
+        provider=config.provider,
+        amount=Decimal(asked.amount),
+        phone=asked.msisdn,
+        phone_index=phone_index(asked.msisdn),
+        phone_masked=msisdns.mask(asked.msisdn),
+        order_ref=asked.order_ref,
+        account_reference=reference,
+        description=asked.description,
+        purpose=asked.purpose,
+        metadata=asked.metadata,
+        version=1,
+        created_by=actor.label[:254],
+        created_at=now,
+        expires_at=now + timedelta(seconds=settings.PAYMENT_EXPIRY_S),
+    )
+
+
+def phone_index(msisdn: str) -> str:
+    """Return the blind index by which payments of a phone are found."""
+    return blind_index("phone", msisdn)
+
+
+def add_attempt(
+    payment: Payment,
+    *,
+    config: PaymentConfig,
+    version: CredentialVersion,
+    round_: int,
+    now: datetime,
+) -> Attempt:
+    """
+    Add an attempt in the caller's transaction, before the provider sees anything.
+
+    Its submission is unknown from the start: if this process dies in the call, that is the truth.
+    """
+    number = payment.attempts.count() + 1
+    return Attempt.objects.create(
+        shop_id=payment.shop_id,
+        payment=payment,
+        config=config,
+        version=version,
+        number=number,
+        round=round_,
+        status=AttemptStatus.CREATED,
+        submission=Submission.UNKNOWN,
+        requested_at=now,
+        next_ask_at=attempt_rows.next_ask(now, now=now),
+    )
+
+
+def take_rate(payment: Payment, *, now: datetime) -> None:
+    """
+    Count this prompt against its shop and its phone; refused prompts are not counted.
+
+    :raises RateLimited: with the seconds until there is room again.
+    """
+    limits = (
+        (
+            f"stk:shop:{payment.shop_id}:{payment.environment}",
+            settings.STK_RATE_PER_SHOP_PER_MINUTE,
+        ),
+        (f"stk:phone:{payment.phone_index}", settings.STK_RATE_PER_PHONE_PER_MINUTE),
+    )
+    for key, limit in limits:
+        allowance = throttling.take(key, limit=limit, now=now)
+        if not allowance.allowed:
+            raise RateLimited("Too many prompts in this minute.", retry_after=allowance.reset_s)
+
+
+def _insert(payment: Payment) -> None:
+    """Insert the payment; the partial unique indexes decide who came first."""
+    try:
+        with transaction.atomic():
+            payment.save(force_insert=True)
+    except IntegrityError as error:
+        raise refusal_of(error) from error
+
+
+def refusal_of(error: IntegrityError) -> Exception:
+    """Translate a violated index of live payments into what the till is told."""
+    text = str(error)
+    if "payment_one_live_per_phone" in text:
+        return PromptOpen("The phone has a live prompt of this shop.", retry_after=30)
+    if "payment_one_live_per_order" in text:
+        return OrderInProgress("The order has a live payment.", retry_after=30)
+    return error

@@ -1,0 +1,211 @@
+"""
+Sending the prompt, and an honest record of what came of it.
+
+The call runs in a thread of its own with no database connection. The till is answered when the
+provider has answered, or after a few seconds with the outcome unknown; then the thread records the
+answer whenever it comes.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as NotYet
+from datetime import datetime
+
+from django.conf import settings
+from django.db import close_old_connections, transaction
+from django.utils import timezone
+
+from audit.actors import Actor
+from payments.callback_urls import stk_callback_url
+from payments.choices import AttemptStatus, PaymentStatus, Submission
+from payments.errors import PaymentsError, ProviderError
+from payments.models import Attempt, Payment, PaymentConfig
+from payments.providers.base import PaymentAccepted, PaymentRequest
+from payments.services import attempts as attempt_rows
+from payments.services import upstream
+from payments.services.connections import Connection, connect, current_version
+from payments.services.transitions import Change, write_changes
+
+logger = logging.getLogger(__name__)
+
+# How long a till waits for the provider's answer before it is told "unknown" (api.md, POST).
+ANSWER_WITHIN_S = 6.0
+ACTOR = Actor.system("initiation")
+
+_threads = ThreadPoolExecutor(settings.UPSTREAM_CALLS_PER_PROCESS, thread_name_prefix="prompt")
+
+Answer = PaymentAccepted | PaymentsError
+
+
+def prompt(*, attempt: Attempt, msisdn: str, others: Sequence[PaymentConfig] = ()) -> None:
+    """
+    Send an attempt's prompt and record the answer; try the next config after a proven refusal.
+
+    The caller holds an upstream slot; it is given back when the last call ends. Never raises for
+    what a provider does.
+    """
+    keeps_slot = False
+    try:
+        while True:
+            answer = _ask(attempt, msisdn)
+            if answer is None:
+                keeps_slot = True
+                return
+            refused = record_answer(attempt=attempt, answer=answer, is_last=not others)
+            if not (refused and others):
+                return
+            attempt, others = _next_attempt(attempt, others[0]), others[1:]
+    finally:
+        if not keeps_slot:
+            upstream.free_slot()
+
+
+def _ask(attempt: Attempt, msisdn: str) -> Answer | None:
+    """Call the provider; None when it has not answered in time and a thread goes on waiting."""
+    now = timezone.now()
+    try:
+        connection = connect(config=attempt.config, version=attempt.version, now=now)
+    except PaymentsError as error:
+        return error
+    request = _request(attempt, msisdn)
+    upstream.release_connection()
+    call = _threads.submit(_call, connection, request, now)
+    try:
+        return call.result(timeout=ANSWER_WITHIN_S)
+    except NotYet:
+        call.add_done_callback(lambda late: _record_late(attempt, late))
+        return None
+
+
+def _call(connection: Connection, request: PaymentRequest, now: datetime) -> Answer:
+    try:
+        return connection.request_payment(request, now=now)
+    except PaymentsError as error:
+        return error
+    finally:
+        close_old_connections()
+
+
+def _request(attempt: Attempt, msisdn: str) -> PaymentRequest:
+    payment = attempt.payment
+    return PaymentRequest(
+        amount=int(payment.amount),
+        msisdn=msisdn,
+        account_reference=payment.account_reference,
+        description=payment.description or "Payment",
+        callback_url=stk_callback_url(attempt.pk),
+        requested_at=attempt.requested_at,
+    )
+
+
+def _record_late(attempt: Attempt, call: Future[Answer]) -> None:
+    """Record an answer the till did not wait for; the config is not changed any more."""
+    try:
+        record_answer(attempt=attempt, answer=call.result(), is_last=True)
+    except Exception:
+        logger.exception("a late answer was not recorded", extra={"attempt": str(attempt.pk)})
+    finally:
+        upstream.free_slot()
+        close_old_connections()
+
+
+def record_answer(*, attempt: Attempt, answer: Answer, is_last: bool) -> bool:
+    """
+    Record what the provider answered; tell whether it was a proven refusal.
+
+    A callback may have overtaken this: ids it brought are kept, a settled payment stays settled.
+    """
+    now = timezone.now()
+    with transaction.atomic():
+        payment = (
+            Payment.objects.select_for_update(of=("self",))
+            .select_related("config", "branch")
+            .get(pk=attempt.payment_id)
+        )
+        attempts = list(payment.attempts.order_by("number"))
+        row = next(a for a in attempts if a.pk == attempt.pk)
+        refused = _note_answer(row, answer, now=now)
+        change = _change(payment, attempts, refused=refused, is_last=is_last, answer=answer)
+        if change is not None:
+            write_changes([change], now=now)
+    return refused
+
+
+def _note_answer(row: Attempt, answer: Answer, *, now: datetime) -> bool:
+    """Write the answer onto the attempt; tell whether it proves that no prompt was sent."""
+    row.answered_at = now
+    row.answer_ms = max(0, int((now - row.requested_at).total_seconds() * 1000))
+    overtaken = row.status != AttemptStatus.CREATED
+    refused = _is_refusal(answer) and not overtaken
+    if isinstance(answer, PaymentAccepted):
+        row.submission = Submission.SENT
+        row.checkout_request_id = row.checkout_request_id or answer.checkout_request_id
+        row.merchant_request_id = row.merchant_request_id or answer.merchant_request_id
+    elif refused:
+        row.submission, row.next_ask_at = Submission.REFUSED, None
+        row.result_code, row.result_desc = _code_of(answer), answer.detail[:300]
+    if not overtaken:
+        row.status = AttemptStatus.REFUSED if refused else AttemptStatus.SUBMITTED
+    row.save()
+    return refused
+
+
+def _is_refusal(answer: Answer) -> bool:
+    if isinstance(answer, PaymentAccepted):
+        return False
+    # Everything of ours that is raised before the call (no credentials, no adapter) sent nothing.
+    return not (isinstance(answer, ProviderError) and answer.may_have_reached_customer)
+
+
+def _code_of(answer: PaymentsError) -> str:
+    named = answer.data.get("result_code") or getattr(answer, "error_code", "")
+    return str(named)[:40]
+
+
+def _change(
+    payment: Payment, attempts: list[Attempt], *, refused: bool, is_last: bool, answer: Answer
+) -> Change | None:
+    """Say what the answer means for the payment, or None where it says nothing new."""
+    change = Change(payment, attempts, list(payment.reviews.all()), ACTOR)
+    if not refused:
+        change.path = [PaymentStatus.PENDING] if payment.status == PaymentStatus.CREATED else []
+        accepted = isinstance(answer, PaymentAccepted)
+        change.why = "The provider took the request." if accepted else "The outcome is unknown."
+    elif is_last:
+        change.path = _path_after_refusal(payment, attempts)
+        change.why = "The provider refused; no prompt was sent."
+        payment.result_code = attempts[-1].result_code
+        payment.result_desc = attempts[-1].result_desc
+    return change if change.path else None
+
+
+def _path_after_refusal(payment: Payment, attempts: list[Attempt]) -> list[str]:
+    """Fail a payment that reached nobody; one asked about before goes back to what it was."""
+    reached = [a for a in attempts if a.status != AttemptStatus.REFUSED]
+    if payment.status == PaymentStatus.CREATED:
+        return [PaymentStatus.FAILED]
+    ended = bool(reached) and reached[-1].status == AttemptStatus.FAILED
+    return [PaymentStatus.FAILED] if ended and payment.status == PaymentStatus.PENDING else []
+
+
+def _next_attempt(refused: Attempt, config: PaymentConfig) -> Attempt:
+    """Add the attempt at the next config; the payment now belongs to that one."""
+    payment = refused.payment
+    now = timezone.now()
+    with transaction.atomic():
+        Payment.objects.filter(pk=payment.pk).update(config=config, provider=config.provider)
+        return Attempt.objects.create(
+            shop_id=payment.shop_id,
+            payment=payment,
+            config=config,
+            version=current_version(config),
+            number=refused.number + 1,
+            round=refused.round,
+            status=AttemptStatus.CREATED,
+            submission=Submission.UNKNOWN,
+            requested_at=now,
+            next_ask_at=attempt_rows.next_ask(now, now=now),
+        )

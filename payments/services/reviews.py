@@ -1,0 +1,94 @@
+"""Doubts beside a payment's status: opened by verdicts, closed by people or a second source."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from payments.choices import EvidenceSource, OutcomeVerdict, ReviewCode
+from payments.models import Attempt, Evidence, Payment, ProviderCallback, Review
+from payments.verdicts import Doubt
+
+
+def open_doubts(
+    payment: Payment, known: list[Review], doubts: Iterable[Doubt], *, now: datetime
+) -> list[Review]:
+    """
+    Add reviews for doubts that have none yet, and stop blocking where a second source came.
+
+    A doubt that a person resolved is not opened again by the same evidence.
+    """
+    by_subject = {(review.code, review.subject): review for review in known}
+    opened = []
+    for doubt in sorted(doubts, key=lambda d: (d.code, d.subject)):
+        review = by_subject.get((doubt.code, doubt.subject))
+        if review is None:
+            review = _new_review(payment, doubt, now=now)
+            known.append(review)
+            opened.append(review)
+        elif review.blocking != doubt.blocking and review.resolved_at is None:
+            review.blocking = doubt.blocking
+            review.is_dirty = True  # type: ignore[attr-defined]
+    return opened
+
+
+def settle_unlisted(known: Iterable[Review], fresh: Sequence[Evidence], *, now: datetime) -> None:
+    """Close UNLISTED_SOURCE once a source that is listed says yes: the doubt was who spoke."""
+    said_yes = any(
+        row.verdict == OutcomeVerdict.SUCCEEDED
+        and (row.source == EvidenceSource.STK_QUERY or row.receipt_number)
+        for row in fresh
+    )
+    for review in known:
+        is_open = review.code == ReviewCode.UNLISTED_SOURCE and review.resolved_at is None
+        if said_yes and is_open:
+            review.resolved_at = now
+            review.resolved_by = "system"
+            review.resolution = "accept"
+            review.reason = "Confirmed by a listed source."
+            review.is_dirty = True  # type: ignore[attr-defined]
+
+
+def write(known: Iterable[Review]) -> None:
+    """Insert new reviews and update changed ones."""
+    dirty = [review for review in known if getattr(review, "is_dirty", False)]
+    new = [review for review in dirty if review._state.adding]  # noqa: SLF001 - Django's own flag
+    changed = [review for review in dirty if not review._state.adding]  # noqa: SLF001
+    if new:
+        Review.objects.bulk_create(new, ignore_conflicts=True)
+    if changed:
+        fields = ["blocking", "resolved_at", "resolved_by", "resolution", "reason"]
+        Review.objects.bulk_update(changed, fields)
+
+
+def _new_review(payment: Payment, doubt: Doubt, *, now: datetime) -> Review:
+    review = Review(
+        shop_id=payment.shop_id,
+        environment=payment.environment,
+        payment=payment,
+        code=doubt.code,
+        subject=doubt.subject[:64],
+        blocking=doubt.blocking,
+        opened_at=now,
+    )
+    review.is_dirty = True  # type: ignore[attr-defined]
+    return review
+
+
+def open_for_callback(
+    row: ProviderCallback, attempt: Attempt, code: str, *, now: datetime
+) -> Review:
+    """Open a review about an inbox row, once."""
+    review, _created = Review.objects.get_or_create(
+        payment_id=attempt.payment_id,
+        code=code,
+        subject=str(row.pk),
+        defaults={
+            "shop_id": attempt.shop_id,
+            "environment": attempt.payment.environment,
+            "callback": row,
+            "blocking": code == ReviewCode.UNLISTED_SOURCE,
+            "opened_at": now,
+        },
+    )
+    return review

@@ -1,0 +1,206 @@
+"""
+What follows from what was said of a payment. Pure: no Django, no clock, no I/O.
+
+`decide` looks at all evidence at once, so the order of arrival cannot matter; `moves` tells which
+recorded moves lead there from where the payment stands. Only the credited receipt depends on
+order: of several, the one stored first (safety.md 5.9).
+
+Ranks: money moved (a receipt and the exact amount) > a query's yes (no receipt yet) > a final no >
+silence. A callback's yes that lacks receipt or amount moves nothing: the query decides.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from payments.choices import EvidenceSource as Source
+from payments.choices import OutcomeVerdict as Said
+from payments.choices import PaymentStatus as Status
+from payments.choices import ReviewCode
+
+
+@dataclass(frozen=True)
+class Fact:
+    """
+    One piece of evidence. key names it for ever; amount is None where the source gives none.
+
+    is_final is true for success and for a failure that may end a payment: a final code, from a
+    callback, or from a query asked late enough. is_foreign: its receipt belongs to another payment.
+    """
+
+    key: str
+    source: str
+    verdict: str
+    attempt_id: uuid.UUID | None = None
+    is_final: bool = False
+    amount: Decimal | None = None
+    receipt_number: str = ""
+    is_foreign: bool = False
+    result_code: str = ""
+    result_desc: str = ""
+
+
+@dataclass(frozen=True)
+class AskedAttempt:
+    """One attempt, in the order of asking; refused means it provably reached nobody."""
+
+    id: uuid.UUID
+    is_refused: bool = False
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What the payment asked for."""
+
+    amount: Decimal
+    attempts: tuple[AskedAttempt, ...] = ()
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """A reason for a person to look; subject tells apart two of the same kind."""
+
+    code: str
+    subject: str
+    blocking: bool
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """status None means not settled; receipt_number is the credited one, or "" while unknown."""
+
+    status: str | None = None
+    deciding: Fact | None = None
+    receipt_number: str = ""
+    doubts: frozenset[Doubt] = field(default_factory=frozenset)
+    ask_now: bool = False
+
+    @property
+    def receipt_pending(self) -> bool:
+        return self.status == Status.COMPLETED and not self.receipt_number
+
+
+def decide(expected: Expected, facts: Sequence[Fact]) -> Verdict:
+    """Weigh the facts, given in the order they were stored."""
+    said_yes = [fact for fact in facts if fact.verdict == Said.SUCCEEDED]
+    own = [fact for fact in said_yes if not fact.is_foreign]
+    proofs = [fact for fact in own if fact.receipt_number and fact.amount == expected.amount]
+    differing = [fact for fact in own if fact.amount not in (None, expected.amount)]
+    answered = [fact for fact in own if fact.source == Source.STK_QUERY]
+    paid = proofs or ([] if differing else answered)
+    doubts = {
+        *_foreign_receipts(said_yes),
+        *_surplus_and_differing(facts, proofs, differing),
+        *_conflicts(facts, said_yes),
+    }
+    if paid:
+        status, deciding = _paid_or_taken_back(facts, paid)
+    else:
+        deciding = _final_no(expected, facts)
+        status = Status.FAILED if deciding else None
+    return Verdict(
+        status=status,
+        deciding=deciding,
+        receipt_number=_credited_receipt(own, proofs, paid=bool(paid)),
+        doubts=frozenset(doubts),
+        ask_now=bool(own) and not paid and not differing,
+    )
+
+
+def moves(current: str, verdict: Verdict) -> list[str]:
+    """
+    List the statuses to move through, in order; empty when the payment stays.
+
+    Completed is absorbing but for a reversal; a final failure never undoes a success, and does
+    not end what is over already.
+    """
+    wanted = verdict.status
+    if wanted is None or wanted == current or current == Status.REVERSED:
+        return []
+    if wanted == Status.REVERSED:
+        return [Status.REVERSED] if current == Status.COMPLETED else [Status.COMPLETED, wanted]
+    if current == Status.COMPLETED:
+        return []
+    if current == Status.CREATED and wanted == Status.FAILED:
+        # The refusal overtook our own note that the provider had accepted.
+        return [Status.PENDING, wanted]
+    return [wanted]
+
+
+def _paid_or_taken_back(facts: Sequence[Fact], paid: list[Fact]) -> tuple[str, Fact]:
+    taken_back = [fact for fact in facts if fact.verdict == Said.REVERSED]
+    return (Status.REVERSED, taken_back[0]) if taken_back else (Status.COMPLETED, paid[0])
+
+
+def _credited_receipt(own: list[Fact], proofs: list[Fact], *, paid: bool) -> str:
+    """Take the first proof's receipt, or the one a callback without an amount brought."""
+    hinted = [fact for fact in own if fact.receipt_number and fact.amount is None]
+    candidates = proofs or (hinted if paid else [])
+    return candidates[0].receipt_number if candidates else ""
+
+
+def _final_no(expected: Expected, facts: Sequence[Fact]) -> Fact | None:
+    """Find the final no to the latest attempt that may have reached the customer."""
+    asked = [attempt.id for attempt in expected.attempts if not attempt.is_refused]
+    if not asked:
+        return None
+    said_no = [fact for fact in facts if fact.attempt_id == asked[-1] and _is_final_no(fact)]
+    # A callback knows better than a query; among equals the key decides, not the order.
+    return min(said_no, key=lambda fact: (fact.source, fact.key), default=None)
+
+
+def _is_final_no(fact: Fact) -> bool:
+    return fact.verdict == Said.FAILED and fact.is_final
+
+
+def _foreign_receipts(said_yes: list[Fact]) -> set[Doubt]:
+    return {
+        Doubt(ReviewCode.DUPLICATE_RECEIPT, fact.receipt_number, blocking=True)
+        for fact in said_yes
+        if fact.is_foreign
+    }
+
+
+def _surplus_and_differing(
+    facts: Sequence[Fact], proofs: list[Fact], differing: list[Fact]
+) -> set[Doubt]:
+    """The first receipt is credited; a second one is surplus, whatever its amount."""
+    credited = proofs[0] if proofs else None
+    doubts = {
+        Doubt(ReviewCode.SURPLUS, fact.receipt_number, blocking=False)
+        for fact in proofs
+        if credited and fact.receipt_number != credited.receipt_number
+    }
+    for fact in differing:
+        came_later = credited is not None and facts.index(fact) > facts.index(credited)
+        if came_later and fact.receipt_number not in ("", credited and credited.receipt_number):
+            doubts.add(Doubt(ReviewCode.SURPLUS, fact.receipt_number, blocking=False))
+        else:
+            subject = fact.receipt_number or fact.key
+            doubts.add(Doubt(ReviewCode.AMOUNT_MISMATCH, subject, blocking=True))
+    return doubts
+
+
+def _conflicts(facts: Sequence[Fact], said_yes: list[Fact]) -> set[Doubt]:
+    """
+    A final no and a yes to one attempt, whichever came first.
+
+    A query's no counts only against a yes that proves nothing by itself: queries were seen lying
+    about paid prompts (daraja.md 2.2), and a proof does not care.
+    """
+    doubts = set()
+    for no in (fact for fact in facts if _is_final_no(fact)):
+        yes = [fact for fact in said_yes if fact.attempt_id == no.attempt_id]
+        proven = any(f.source == Source.STK_QUERY or _is_whole(f) for f in yes)
+        if yes and (no.source == Source.STK_CALLBACK or not proven):
+            second_source = len({fact.source for fact in yes}) > 1
+            subject = str(no.attempt_id)
+            doubts.add(Doubt(ReviewCode.CONFLICT, subject, blocking=not second_source))
+    return doubts
+
+
+def _is_whole(fact: Fact) -> bool:
+    return bool(fact.receipt_number) and fact.amount is not None

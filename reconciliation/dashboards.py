@@ -1,0 +1,211 @@
+"""The numbers behind the back office's first page and the counts in its sidebar."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from payments.choices import ConfigStatus, Environment, ReviewCode
+from payments.models import Payment, PaymentConfig, Review
+from payments.services import stats
+from payments.services.stats import shop_numbers
+from payments.states import LIVE_STATUSES
+from tenants.admin_access import Fence, rows_for
+from tenants.admin_looks import shillings
+from tenants.roles import Action
+
+if TYPE_CHECKING:
+    from django.db.models import QuerySet
+
+    from payments.services.stats import Day, Numbers
+    from tenants.models import User
+
+__all__ = ["Attention", "Bar", "attention_for", "bars_of", "first_page", "shop_numbers", "waiting"]
+
+CHART_DAYS = 14
+CHART_HEIGHT = 120
+BAR_STEP = 48
+# Enough to say "a lot"; counting on would cost more than it tells.
+MOST_COUNTED = 100
+_MOST_LISTED = 5
+_PAYMENT_FENCE = Fence(branch="branch", made_at="created_at")
+_REVIEW_FENCE = Fence(branch="payment__branch", made_at="payment__created_at")
+_CONFIG_FENCE = Fence(branch="branch")
+_CALLBACK_CODES = (ReviewCode.DEAD_CALLBACK, ReviewCode.UNLISTED_SOURCE)
+_UNFINISHED = (ConfigStatus.DRAFT, ConfigStatus.PENDING, ConfigStatus.FAILED)
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One day of the chart, in its own units, and what a reader without eyes hears."""
+
+    x: int
+    y: int
+    height: int
+    label: str
+    amount: str
+    count: int
+    failed: int
+    is_today: bool
+
+
+@dataclass(frozen=True)
+class Attention:
+    """One thing somebody should look at."""
+
+    text: str
+    detail: str
+    url: str
+    tone: str
+
+
+def first_page(user: User, *, environment: str | None, now: datetime) -> dict[str, Any]:
+    """Build what the first page shows this person, in one environment."""
+    payments = Payment.objects.filter(rows_for(user, Action.VIEW_STATS, _PAYMENT_FENCE, now=now))
+    if environment not in Environment.values:
+        environment = stats.default_environment(configs=_configs_in_sight(user, now=now))
+    numbers = stats.numbers_of(payments, environment=environment, now=now, days=CHART_DAYS)
+    return {
+        "environment": environment,
+        "environments": _environment_links(environment),
+        "is_sandbox": environment == Environment.SANDBOX,
+        "cards": _cards(numbers, environment),
+        "bars": bars_of(numbers.days),
+        "chart_width": BAR_STEP * CHART_DAYS,
+        "attention": attention_for(user, now=now),
+    }
+
+
+def waiting(user: User, *, now: datetime) -> dict[str, int]:
+    """Count the work that waits, by the admin page where it is done; at most MOST_COUNTED."""
+    reviews = _open_reviews(user, now=now)
+    configs = _unfinished_configs(user, now=now)
+    return {
+        "payments.Review": _count(reviews),
+        "payments.ProviderCallback": _count(reviews.filter(code__in=_CALLBACK_CODES)),
+        "payments.PaymentConfig": _count(configs),
+    }
+
+
+def attention_for(user: User, *, now: datetime) -> list[Attention]:
+    """List what this person should look at, the gravest first."""
+    reviews = _open_reviews(user, now=now).select_related("shop", "payment")
+    newest = reviews.order_by("-blocking", "-opened_at")[:_MOST_LISTED]
+    configs = _unfinished_configs(user, now=now).select_related("shop")[:_MOST_LISTED]
+    return [*map(_review_item, newest), *map(_config_item, configs)]
+
+
+def bars_of(days: list[Day]) -> list[Bar]:
+    """Lay out the chart: the best day is full height, a day with money at least a sliver."""
+    highest = max((day.taken.amount for day in days), default=0)
+    return [
+        _bar(day, place=place, highest=highest, is_today=place == len(days) - 1)
+        for place, day in enumerate(days)
+    ]
+
+
+def _bar(day: Day, *, place: int, highest: Any, is_today: bool) -> Bar:
+    height = round(CHART_HEIGHT * day.taken.amount / highest) if highest else 0
+    height = max(height, 2) if day.taken.amount else 0
+    return Bar(
+        x=place * BAR_STEP,
+        y=CHART_HEIGHT - height,
+        height=height,
+        label=f"{day.date.day}/{day.date.month}",
+        amount=shillings(day.taken.amount),
+        count=day.taken.count,
+        failed=day.failed,
+        is_today=is_today,
+    )
+
+
+def _cards(numbers: Numbers, environment: str) -> list[dict[str, Any]]:
+    ledger = f"{reverse('admin:payments_payment_changelist')}?environment={environment}"
+    rate = numbers.success_rate
+    return [
+        {
+            "title": _("Taken today"),
+            "value": f"KES {shillings(numbers.today.amount)}",
+            "note": _payments(numbers.today.count),
+            "url": f"{ledger}&status__exact=completed",
+        },
+        {
+            "title": _("Success this month"),
+            "value": "–" if rate is None else f"{rate.normalize():f} %",  # noqa: RUF001
+            "note": _("KES %(amount)s this month") % {"amount": shillings(numbers.month.amount)},
+            "url": ledger,
+        },
+        {
+            "title": _("Waiting"),
+            "value": str(numbers.pending),
+            "note": _("%(count)s of them with unknown outcome") % {"count": numbers.unknown},
+            "url": f"{ledger}&status__exact=pending",
+        },
+        {
+            "title": _("Failed today"),
+            "value": str(numbers.failed_today),
+            "note": _("%(count)s this month") % {"count": numbers.failed},
+            "url": f"{ledger}&status__exact=failed",
+        },
+    ]
+
+
+def _payments(count: int) -> str:
+    return ngettext("%(count)s payment", "%(count)s payments", count) % {"count": count}
+
+
+def _environment_links(chosen: str) -> list[dict[str, Any]]:
+    return [
+        {"label": label, "url": f"?environment={value}", "is_chosen": value == chosen}
+        for value, label in reversed(Environment.choices)
+    ]
+
+
+def _review_item(review: Review) -> Attention:
+    named = ("payments_payment", review.payment_id) if review.payment_id else None
+    page, key = named or ("payments_review", review.pk)
+    return Attention(
+        text=review.get_code_display(),
+        detail=f"{review.shop} · {review.payment or ''}".strip(" ·"),
+        url=reverse(f"admin:{page}_change", args=[key]),
+        tone="bad" if review.blocking else "warn",
+    )
+
+
+def _config_item(config: PaymentConfig) -> Attention:
+    return Attention(
+        text=_("Payment config not verified: %(name)s") % {"name": config},
+        detail=f"{config.shop} · {config.get_status_display()}",
+        url=reverse("admin:payments_paymentconfig_change", args=[config.pk]),
+        tone="wait",
+    )
+
+
+def _open_reviews(user: User, *, now: datetime) -> QuerySet[Review]:
+    rows = rows_for(user, Action.LIST_PAYMENTS, _REVIEW_FENCE, now=now)
+    return Review.objects.filter(rows, resolved_at=None)
+
+
+def _unfinished_configs(user: User, *, now: datetime) -> QuerySet[PaymentConfig]:
+    rows = rows_for(user, Action.VIEW_CONFIGS, _CONFIG_FENCE, now=now)
+    return PaymentConfig.objects.not_deleted().filter(rows, status__in=_UNFINISHED)
+
+
+def _configs_in_sight(user: User, *, now: datetime) -> QuerySet[PaymentConfig]:
+    fence = Fence(branch=None)
+    return PaymentConfig.objects.filter(rows_for(user, Action.VIEW_STATS, fence, now=now))
+
+
+def _count(rows: QuerySet) -> int:
+    return rows.order_by()[:MOST_COUNTED].count()
+
+
+def live_count(user: User, *, now: datetime) -> int:
+    """Count the payments in this person's sight that wait for a customer."""
+    rows = rows_for(user, Action.LIST_PAYMENTS, _PAYMENT_FENCE, now=now)
+    return _count(Payment.objects.filter(rows, status__in=sorted(LIVE_STATUSES)))

@@ -1,0 +1,219 @@
+"""
+What must happen without anybody calling: each sweep takes due rows, acts, and returns a count.
+
+A sweep may run twice at once (beat, `manage.py sweep`, a second worker): rows are taken with
+SKIP LOCKED and given a later due time before anything slow happens.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import close_old_connections, connection, transaction
+from django.db.models import F, Window
+from django.db.models.functions import RowNumber
+
+from audit.actors import Actor
+from payments.choices import AttemptStatus, ReviewCode, VersionStatus
+from payments.errors import PaymentsError, ProviderUnavailable
+from payments.models import Attempt, CredentialVersion, PaymentConfig, ProviderCallback, Review
+from payments.services import attempts as attempt_rows
+from payments.services import (
+    callbacks,
+    checking,
+    expiry,
+    idempotency,
+    tokens,
+    upstream,
+)
+
+logger = logging.getLogger(__name__)
+
+ACTOR = Actor.system("sweep")
+ASK_BATCH = 200
+ASK_THREADS = 32
+FRESH = timedelta(minutes=5)
+# How long a taken attempt is out of other sweeps' hands: longer than any call may last.
+_CLAIM = timedelta(seconds=60)
+_OPEN = (AttemptStatus.CREATED, AttemptStatus.SUBMITTED, AttemptStatus.FAILED)
+
+
+def ask_due_attempts(*, now: datetime, fresh_only: bool = False) -> int:
+    """
+    Ask providers about attempts whose time has come; return how many payments moved.
+
+    Fair across shops, within the budget of each Daraja app. An attempt past the last rung of the
+    ladder without an answer gets a review: a person must look.
+    """
+    moved = 0
+    while claimed := _claim(now=now, fresh_only=fresh_only):
+        affordable = [attempt for attempt in claimed if _is_due_and_affordable(attempt, now=now)]
+        connection.close() if not connection.in_atomic_block else None
+        with ThreadPoolExecutor(min(ASK_THREADS, len(affordable) or 1)) as pool:
+            moved += sum(pool.map(lambda attempt: _ask_in_thread(attempt, now=now), affordable))
+        if len(claimed) < ASK_BATCH:
+            break
+    return moved
+
+
+def ask_fresh_attempts(*, now: datetime) -> int:
+    """Ask about payments a customer still waits for; see ask_due_attempts."""
+    return ask_due_attempts(now=now, fresh_only=True)
+
+
+def expire_overdue(*, now: datetime) -> int:
+    """Expire payments nobody confirmed in time; return how many."""
+    return _repeat(lambda: expiry.expire_overdue(now=now))
+
+
+def reprocess_callbacks(*, now: datetime) -> int:
+    """Apply inbox rows that wait; return how many were settled."""
+    return _repeat(lambda: callbacks.apply_waiting(now=now))
+
+
+def refresh_tokens(*, now: datetime) -> int:
+    """
+    Renew access tokens with under ten minutes left; return how many were fetched.
+
+    One app's failure never stops the others; each Daraja app is asked once.
+    """
+    fetched = 0
+    versions = CredentialVersion.objects.filter(
+        status=VersionStatus.CURRENT, config__in=PaymentConfig.objects.usable()
+    ).exclude(app_fingerprint="")
+    per_app = versions.order_by("app_fingerprint").distinct("app_fingerprint")
+    for version in per_app.select_related("config"):
+        try:
+            fetched += tokens.renew_if_short(version=version, now=now)
+        except PaymentsError as error:
+            logger.warning(
+                "a token was not renewed",
+                extra={"config": str(version.config_id), "error": error.__class__.__name__},
+            )
+    return fetched
+
+
+def purge_raw_bodies(*, now: datetime) -> int:
+    """Take the bodies from inbox rows past retention; digest and metadata stay."""
+    limit = now - timedelta(days=settings.RAW_BODY_RETENTION_DAYS)
+    rows = (
+        ProviderCallback.objects.filter(received_at__lt=limit)
+        .exclude(body="")
+        .exclude(status="new")
+    )
+    return _repeat(
+        lambda: ProviderCallback.objects.filter(pk__in=rows.values("pk")[:1000]).update(body="")
+    )
+
+
+def purge_idempotency_keys(*, now: datetime) -> int:
+    """Forget idempotency keys older than seven days."""
+    return _repeat(lambda: idempotency.purge(now=now))
+
+
+SWEEPS: dict[str, Callable[..., int]] = {
+    sweep.__name__: sweep
+    for sweep in (
+        ask_fresh_attempts,
+        ask_due_attempts,
+        expire_overdue,
+        reprocess_callbacks,
+        refresh_tokens,
+        purge_raw_bodies,
+        purge_idempotency_keys,
+    )
+}
+
+
+def _repeat(step: Callable[[], int]) -> int:
+    total = 0
+    while count := step():
+        total += count
+    return total
+
+
+def _claim(*, now: datetime, fresh_only: bool) -> list[Attempt]:
+    """Take due attempts, every shop's oldest first, and put them out of other sweeps' hands."""
+    due = Attempt.objects.filter(next_ask_at__lte=now, status__in=_OPEN)
+    if fresh_only:
+        due = due.filter(requested_at__gt=now - FRESH)
+    turn = Window(RowNumber(), partition_by=F("shop_id"), order_by=F("next_ask_at").asc())
+    ids = [
+        pk
+        for pk, _turn in due.annotate(turn=turn)
+        .order_by("turn", "next_ask_at")
+        .values_list("pk", "turn")[:ASK_BATCH]
+    ]
+    with transaction.atomic():
+        rows = Attempt.objects.select_for_update(of=("self",), skip_locked=True)
+        rows = rows.filter(pk__in=ids, next_ask_at__lte=now)
+        claimed = list(rows.select_related("config", "version", "payment"))
+        Attempt.objects.filter(pk__in=[row.pk for row in claimed]).update(next_ask_at=now + _CLAIM)
+    return claimed
+
+
+def _is_due_and_affordable(attempt: Attempt, *, now: datetime) -> bool:
+    """Step attempts without an id up the ladder; hold back those whose app has no budget left."""
+    if not attempt.checkout_request_id:
+        _step_up(attempt, now=now, was_asked=False)
+        return False
+    wait_s = checking.try_budget(attempt.version.app_fingerprint, now=now)
+    if wait_s:
+        Attempt.objects.filter(pk=attempt.pk).update(next_ask_at=now + timedelta(seconds=wait_s))
+    return not wait_s
+
+
+def _ask_in_thread(attempt: Attempt, *, now: datetime) -> bool:
+    try:
+        return _ask(attempt, now=now)
+    except Exception:
+        logger.exception("asking about an attempt failed", extra={"attempt": str(attempt.pk)})
+        return False
+    finally:
+        close_old_connections()
+
+
+def _ask(attempt: Attempt, *, now: datetime) -> bool:
+    """Ask about one attempt; step it up the ladder whatever came of it."""
+    try:
+        with upstream.upstream_slot():
+            applied = checking.ask(attempt=attempt, actor=ACTOR, now=now)
+    except ProviderUnavailable:
+        return False
+    finally:
+        _step_up(attempt, now=now, was_asked=True)
+    return bool(applied and applied.moved)
+
+
+def _step_up(attempt: Attempt, *, now: datetime, was_asked: bool) -> None:
+    """Set the next time to ask; past the last one, tell a person."""
+    attempt.refresh_from_db(fields=["status", "asked_count", "next_ask_at"])
+    asked = attempt.asked_count + was_asked
+    next_at = attempt_rows.next_ask(attempt.requested_at, now=now)
+    if attempt.status == AttemptStatus.SUCCEEDED or asked >= attempt_rows.MAX_ASKS:
+        next_at = None
+    Attempt.objects.filter(pk=attempt.pk).update(
+        next_ask_at=next_at,
+        asked_count=asked,
+        last_asked_at=now if was_asked else F("last_asked_at"),
+    )
+    if next_at is None and attempt.status in {AttemptStatus.CREATED, AttemptStatus.SUBMITTED}:
+        _open_unresolved(attempt, now=now)
+
+
+def _open_unresolved(attempt: Attempt, *, now: datetime) -> None:
+    Review.objects.get_or_create(
+        payment_id=attempt.payment_id,
+        code=ReviewCode.UNRESOLVED,
+        subject=str(attempt.pk),
+        defaults={
+            "shop_id": attempt.shop_id,
+            "environment": attempt.payment.environment,
+            "blocking": False,
+            "opened_at": now,
+        },
+    )
