@@ -208,6 +208,8 @@ AXES_VERBOSE = False
 # Browsers
 STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "static_root"
+if DEBUG:
+    STATIC_ROOT.mkdir(exist_ok=True)  # empty: the finders serve; WhiteNoise warns without it
 STATICFILES_DIRS = [BASE_DIR / "config" / "static"]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
