@@ -9,11 +9,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import environ
-import structlog
 from csp.constants import NONCE, NONE, SELF
 from django.utils.translation import gettext_lazy as _
 
-from config import keys
+from config import keys, logs
 from config.schedule import BEAT_SCHEDULE
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -284,46 +283,5 @@ SPECTACULAR_SETTINGS = {
 }
 
 # Logs carry ids, never secrets, never bodies, never whole numbers.
-_shared_processors = [
-    structlog.contextvars.merge_contextvars,
-    structlog.stdlib.add_logger_name,
-    structlog.stdlib.add_log_level,
-    structlog.processors.TimeStamper(fmt="iso", utc=True),
-]
 LOG_FORMAT = env("LOG_FORMAT") or ("console" if DEBUG else "json")
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {
-        "structured": {
-            "()": structlog.stdlib.ProcessorFormatter,
-            "processors": [
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.format_exc_info,
-                structlog.processors.JSONRenderer()
-                if LOG_FORMAT == "json"
-                else structlog.dev.ConsoleRenderer(colors=False),
-            ],
-            "foreign_pre_chain": [*_shared_processors, structlog.stdlib.ExtraAdder()],
-        },
-    },
-    "handlers": {"stdout": {"class": "logging.StreamHandler", "formatter": "structured"}},
-    "root": {"handlers": ["stdout"], "level": env("LOG_LEVEL")},
-    "loggers": {
-        "django.server": {"level": "WARNING"},
-        "django_structlog": {"level": "WARNING"},
-        "axes": {"level": "WARNING"},
-        "urllib3": {"level": "WARNING"},
-    },
-}
-structlog.configure(
-    processors=[
-        structlog.contextvars.merge_contextvars,
-        structlog.stdlib.filter_by_level,
-        *_shared_processors[1:],
-        structlog.stdlib.PositionalArgumentsFormatter(),
-        structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
-    ],
-    logger_factory=structlog.stdlib.LoggerFactory(),
-    cache_logger_on_first_use=True,
-)
+LOGGING = logs.configure(level=env("LOG_LEVEL"), as_json=LOG_FORMAT == "json")

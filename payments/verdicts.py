@@ -167,7 +167,7 @@ def _foreign_receipts(said_yes: list[Fact]) -> set[Doubt]:
 def _surplus_and_differing(
     facts: Sequence[Fact], proofs: list[Fact], differing: list[Fact]
 ) -> set[Doubt]:
-    """The first receipt is credited; a second one is surplus, whatever its amount."""
+    """Doubt every receipt after the credited one as surplus, and amounts that differ."""
     credited = proofs[0] if proofs else None
     doubts = {
         Doubt(ReviewCode.SURPLUS, fact.receipt_number, blocking=False)
@@ -186,7 +186,7 @@ def _surplus_and_differing(
 
 def _conflicts(facts: Sequence[Fact], said_yes: list[Fact]) -> set[Doubt]:
     """
-    A final no and a yes to one attempt, whichever came first.
+    Doubt attempts that got a final no and a yes, whichever came first.
 
     A query's no counts only against a yes that proves nothing by itself: queries were seen lying
     about paid prompts (daraja.md 2.2), and a proof does not care.

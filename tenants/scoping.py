@@ -13,14 +13,12 @@ if TYPE_CHECKING:
     import uuid
     from collections.abc import Iterable
 
-    from tenants.models import Shop
-
 
 class ShopScopedQuerySet(models.QuerySet):
-    def for_shop(self, shop: Shop | uuid.UUID) -> Self:
+    def for_shop(self, shop: models.Model | uuid.UUID) -> Self:
         return self.filter(shop=shop)
 
-    def for_shops(self, shops: Iterable[Shop | uuid.UUID]) -> Self:
+    def for_shops(self, shops: Iterable[models.Model | uuid.UUID]) -> Self:
         return self.filter(shop__in=list(shops))
 
     def in_environment(self, environment: str) -> Self:

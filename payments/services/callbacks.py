@@ -13,7 +13,6 @@ import ipaddress
 import logging
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import psycopg
@@ -23,11 +22,12 @@ from audit.actors import Actor
 from payments.choices import CallbackStatus, Environment, EvidenceSource, ReviewCode
 from payments.errors import CannotOpen, PaymentsError, UnreadableBody
 from payments.fields import field_ring
-from payments.models import Attempt, CallbackSource, ProviderCallback
+from payments.models import Attempt, CallbackSource, Payment, ProviderCallback
 from payments.providers.base import Outcome
 from payments.providers.registry import parser_for
 from payments.services import evidence, inbox_rows, reviews
 from payments.services.evidence import NewEvidence
+from payments.services.inbox_rows import Bound
 from tenants.ids import new_id
 
 logger = logging.getLogger(__name__)
@@ -43,15 +43,6 @@ _STORE = """
          received_at)
     VALUES (%s, %s, %s, 'new', %s, %s, %s, %s, %s, '', '', '', '', '', 0, %s, %s)
 """
-
-
-@dataclass
-class Bound:
-    """An inbox row, the attempt its address names, and what its body says."""
-
-    row: ProviderCallback
-    attempt: Attempt
-    outcome: Outcome
 
 
 class Unbindable(PaymentsError):
@@ -117,7 +108,7 @@ def apply_waiting(*, now: datetime, limit: int = BATCH) -> int:
         return 0
     try:
         return apply_rows(ids, now=now)
-    except (DatabaseError, PaymentsError, evidence.Payment.DoesNotExist):
+    except (DatabaseError, PaymentsError, Payment.DoesNotExist):
         # One row spoils the set: take them one by one, so that only that row waits.
         return sum(_apply_alone(row_id, now=now) for row_id in ids)
 

@@ -8,38 +8,22 @@ a whole batch of callbacks; one callback is a batch of one.
 
 from __future__ import annotations
 
-import hashlib
 import uuid
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import datetime
 
 from django.db import transaction
 
-from audit.actors import Actor
 from payments import verdicts
-from payments.choices import EvidenceSource, OutcomeVerdict, PaymentStatus, ReviewCode
-from payments.models import Attempt, Evidence, Payment, Receipt, Review
-from payments.providers.base import Outcome
+from payments.choices import OutcomeVerdict, PaymentStatus, ReviewCode
+from payments.models import Evidence, Payment, Receipt
 from payments.services import attempts as attempt_rows
 from payments.services import ledger, locks, reviews
+from payments.services.cases import Case, NewEvidence, enter, load_cases
 from payments.services.transitions import Change, write_changes
 
-# A query may end a payment only when the prompt's own life is over (requirements.md C4).
-QUERY_IS_FINAL_AFTER = timedelta(seconds=90)
-
-
-@dataclass(frozen=True)
-class NewEvidence:
-    """What source said of an attempt; heard_at is when, for a query the time of asking."""
-
-    payment_id: uuid.UUID
-    attempt_id: uuid.UUID | None
-    source: str
-    outcome: Outcome
-    actor: Actor
-    heard_at: datetime
-    callback_id: uuid.UUID | None = None
+__all__ = ["Applied", "NewEvidence", "apply_batch", "apply_evidence"]
 
 
 @dataclass(frozen=True)
@@ -50,27 +34,6 @@ class Applied:
     is_new: bool
     moved: bool = False
     enriched: bool = False
-
-
-@dataclass
-class Case:
-    """One locked payment and all that is known of it."""
-
-    payment: Payment
-    attempts: list[Attempt] = field(default_factory=list)
-    known: list[Evidence] = field(default_factory=list)
-    reviews: list[Review] = field(default_factory=list)
-    fresh: list[Evidence] = field(default_factory=list)
-    outcomes: dict[uuid.UUID, NewEvidence] = field(default_factory=dict)
-    receipts: list[Receipt] = field(default_factory=list)
-    change: Change | None = None
-
-    @property
-    def facts(self) -> list[verdicts.Fact]:
-        return [_fact(row) for row in (*self.known, *self.fresh)]
-
-    def attempt(self, attempt_id: uuid.UUID | None) -> Attempt | None:
-        return next((a for a in self.attempts if a.pk == attempt_id), None)
 
 
 def apply_evidence(evidence: NewEvidence, *, now: datetime) -> Applied:
@@ -85,8 +48,8 @@ def apply_batch(batch: Sequence[NewEvidence], *, now: datetime) -> list[Applied]
     :raises Payment.DoesNotExist: when a payment is not there.
     """
     with transaction.atomic():
-        cases = _load({evidence.payment_id for evidence in batch})
-        new = [_enter(cases[evidence.payment_id], evidence, now=now) for evidence in batch]
+        cases = load_cases({evidence.payment_id for evidence in batch})
+        new = [enter(cases[evidence.payment_id], evidence, now=now) for evidence in batch]
         touched = [case for case in cases.values() if case.fresh]
         _enter_receipts(touched, now=now)
         for case in touched:
@@ -96,72 +59,6 @@ def apply_batch(batch: Sequence[NewEvidence], *, now: datetime) -> list[Applied]
         _answer(cases[evidence.payment_id], is_new=is_new)
         for evidence, is_new in zip(batch, new, strict=True)
     ]
-
-
-def _load(payment_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, Case]:
-    """Lock payments in the order of their ids, so that two batches queue and do not deadlock."""
-    ids = sorted(payment_ids)
-    rows = Payment.objects.select_for_update(of=("self",)).filter(pk__in=ids).order_by("pk")
-    cases = {row.pk: Case(row) for row in rows.select_related("config", "branch")}
-    if len(cases) != len(ids):
-        raise Payment.DoesNotExist("The payment of this evidence is not there.")
-    for attempt in Attempt.objects.filter(payment__in=ids).order_by("number"):
-        cases[attempt.payment_id].attempts.append(attempt)
-    for row in Evidence.objects.filter(payment__in=ids).order_by("recorded_at", "pk"):
-        cases[row.payment_id].known.append(row)
-    for review in Review.objects.filter(payment__in=ids):
-        cases[review.payment_id].reviews.append(review)
-    return cases
-
-
-def _enter(case: Case, evidence: NewEvidence, *, now: datetime) -> bool:
-    """Add evidence to the case unless it is a repeat."""
-    row = _evidence_row(case, evidence, now=now)
-    if any(row.digest == other.digest for other in (*case.known, *case.fresh)):
-        return False
-    case.fresh.append(row)
-    case.outcomes[row.pk] = evidence
-    return True
-
-
-def _evidence_row(case: Case, evidence: NewEvidence, *, now: datetime) -> Evidence:
-    outcome = evidence.outcome
-    is_final = outcome.is_final and _is_late_enough(case, evidence)
-    return Evidence(
-        shop_id=case.payment.shop_id,
-        environment=case.payment.environment,
-        payment=case.payment,
-        attempt_id=evidence.attempt_id,
-        callback_id=evidence.callback_id,
-        source=evidence.source,
-        verdict=outcome.verdict,
-        is_final=is_final,
-        result_code=outcome.result_code[:40],
-        result_desc=outcome.result_desc[:300],
-        amount=outcome.amount,
-        receipt_number=outcome.receipt_number or "",
-        paid_at=outcome.paid_at,
-        digest=_digest(evidence, is_final=is_final),
-        recorded_at=now,
-    )
-
-
-def _is_late_enough(case: Case, evidence: NewEvidence) -> bool:
-    if evidence.source != EvidenceSource.STK_QUERY:
-        return True
-    if evidence.outcome.verdict == OutcomeVerdict.SUCCEEDED:
-        return True
-    attempt = case.attempt(evidence.attempt_id)
-    return attempt is not None and evidence.heard_at - attempt.requested_at >= QUERY_IS_FINAL_AFTER
-
-
-def _digest(evidence: NewEvidence, *, is_final: bool) -> str:
-    """Name what was said, by whom, of what: the same words twice are one piece of evidence."""
-    said = evidence.outcome
-    amount = None if said.amount is None else said.amount.normalize()
-    parts = (evidence.source, evidence.attempt_id, said.verdict, said.result_code, is_final)
-    text = repr((*map(str, parts), str(amount), said.receipt_number))
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _enter_receipts(cases: Iterable[Case], *, now: datetime) -> None:
@@ -315,18 +212,3 @@ def _answer(case: Case, *, is_new: bool) -> Applied:
         return Applied(case.payment, is_new=is_new)
     learnt = "payment.receipt_learnt" in change.events
     return Applied(case.payment, is_new=True, moved=bool(change.path), enriched=learnt)
-
-
-def _fact(row: Evidence) -> verdicts.Fact:
-    return verdicts.Fact(
-        key=row.digest,
-        source=row.source,
-        verdict=row.verdict,
-        attempt_id=row.attempt_id,
-        is_final=row.is_final,
-        amount=row.amount,
-        receipt_number=row.receipt_number,
-        is_foreign=row.is_duplicate_receipt,
-        result_code=row.result_code,
-        result_desc=row.result_desc,
-    )

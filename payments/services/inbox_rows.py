@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from django.db import connection
 
 from payments.choices import CallbackStatus
 from payments.models import Attempt, PaymentConfig, ProviderCallback
 from payments.providers.base import Outcome
-
-if TYPE_CHECKING:
-    from payments.services.callbacks import Bound
 
 _WRITE = """
     UPDATE payments_providercallback AS c
@@ -28,6 +25,15 @@ _WRITE = """
               next_try_at, settled_at, ms)
     WHERE c.id = v.id
 """
+
+
+@dataclass
+class Bound:
+    """An inbox row, the attempt its address names, and what its body says."""
+
+    row: ProviderCallback
+    attempt: Attempt
+    outcome: Outcome
 
 
 def lock(ids: Sequence[uuid.UUID]) -> list[ProviderCallback]:
