@@ -8,6 +8,8 @@ from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
 from rest_framework import serializers
 
+from payments.api.pagination import NewestFirst
+
 
 class ApiKeyScheme(OpenApiAuthenticationExtension):
     target_class = "tenants.authentication.ApiKeyAuthentication"
@@ -54,6 +56,9 @@ class MalipoSchema(AutoSchema):
                 "content": {"application/problem+json": {"schema": reference}},
             }
         return operation
+
+    def _get_paginator(self) -> NewestFirst | None:
+        return NewestFirst() if getattr(self.view, "is_list", False) else None
 
     def get_tags(self) -> list[str]:
         """Group by what the address names first, below /payments by what comes second."""

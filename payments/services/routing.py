@@ -54,11 +54,15 @@ _USABLE = frozenset({Why.CHOSEN, Why.LOWER_PRIORITY})
 _AMOUNT_REASONS = frozenset({Why.AMOUNT_BELOW_MINIMUM, Why.AMOUNT_ABOVE_MAXIMUM})
 
 # Columns, not c.*: a column more in the database must not shift what the model reads.
-_FIELDS = [field.attname for field in PaymentConfig._meta.concrete_fields]  # noqa: SLF001
-_COLUMNS = ", ".join(
-    f'c."{field.column}"'
-    for field in PaymentConfig._meta.concrete_fields  # noqa: SLF001
-)
+_CONCRETE = PaymentConfig._meta.concrete_fields  # noqa: SLF001 - Django's own documented name
+_FIELDS = [field.attname for field in _CONCRETE]
+_COLUMNS = ", ".join(f'c."{field.column}"' for field in _CONCRETE)
+# JSON comes from the cursor as text; the ORM would have these functions read it.
+_READERS = [
+    (number, field.from_db_value)
+    for number, field in enumerate(_CONCRETE)
+    if hasattr(field, "from_db_value")
+]
 # Completed and live, by the day they were asked for; CASE spares the sum where nothing limits.
 _SPENT = """
     CASE WHEN c.{limit} IS NOT NULL AND c.is_active THEN (
@@ -201,13 +205,19 @@ def _since(now: datetime) -> dict[str, datetime]:
 def _steps(rows: list[Any], *, amount: Decimal | None, purpose: str) -> Iterator[ResolutionStep]:
     is_found = False
     for *values, today, this_month in rows:
-        config = PaymentConfig.from_db("default", _FIELDS, values)
+        config = _config_of(values)
         why = _why_not(config, amount, purpose) or _why_no_room(config, amount, today, this_month)
         chosen = why is None and not is_found
         is_found = is_found or chosen
         yield ResolutionStep(
             config, config.level, chosen, why or (Why.CHOSEN if chosen else Why.LOWER_PRIORITY)
         )
+
+
+def _config_of(values: list[Any]) -> PaymentConfig:
+    for number, read in _READERS:
+        values[number] = read(values[number], None, connection)
+    return PaymentConfig.from_db(connection.alias, _FIELDS, values)
 
 
 def _why_not(config: PaymentConfig, amount: Decimal | None, purpose: str) -> Why | None:
