@@ -14,7 +14,6 @@ from payments.choices import ConfigStatus, Environment, ReviewCode
 from payments.models import Payment, PaymentConfig, Review
 from payments.services import stats
 from payments.services.stats import shop_numbers
-from payments.states import LIVE_STATUSES
 from tenants.admin_access import Fence, rows_for
 from tenants.admin_looks import shillings
 from tenants.roles import Action
@@ -203,9 +202,3 @@ def _configs_in_sight(user: User, *, now: datetime) -> QuerySet[PaymentConfig]:
 
 def _count(rows: QuerySet) -> int:
     return rows.order_by()[:MOST_COUNTED].count()
-
-
-def live_count(user: User, *, now: datetime) -> int:
-    """Count the payments in this person's sight that wait for a customer."""
-    rows = rows_for(user, Action.LIST_PAYMENTS, _PAYMENT_FENCE, now=now)
-    return _count(Payment.objects.filter(rows, status__in=sorted(LIVE_STATUSES)))

@@ -84,10 +84,12 @@ class BranchAdmin(ShopScopedModelAdmin):
     list_select_related = ["shop"]
     search_fields = ["name", "code"]
     search_help_text = gettext_lazy("Name or code")
-    fields = ["shop", "name", "code", "is_active"]
+
+    def get_fields(self, request: HttpRequest, obj: Branch | None = None) -> list[str]:
+        return ["shown_shop" if obj else "shop", "name", "code", "is_active"]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Branch | None = None) -> list[str]:
-        return ["shop", "code"] if obj else []
+        return ["shown_shop", "code"] if obj else []
 
 
 @admin.register(ApiKey)
@@ -128,7 +130,12 @@ class ApiKeyAdmin(ShopScopedModelAdmin):
         given = ["shop", "name", "environment", "role", "branch", "expires_at"]
         if obj is None:
             return given
-        return [*given, "shown_prefix", "state", "last_used_at", "revoked_at", "created_by"]
+        facts = ["shown_shop", "name", "environment", "role", "shown_branch", "expires_at"]
+        return [*facts, "shown_prefix", "state", "last_used_at", "revoked_at", "maker"]
+
+    @admin.display(description=gettext_lazy("made by"))
+    def maker(self, key: ApiKey) -> str:
+        return str(key.created_by or "")
 
     def save_model(self, request: HttpRequest, obj: ApiKey, form: Any, change: bool) -> None:
         given = {name: form.cleaned_data[name] for name in self.get_fields(request)}

@@ -106,6 +106,13 @@ class ObjectActionsMixin:
             return self._run(request, obj, spec, form.cleaned_data.get("reason", ""))
         return self._confirm_page(request, obj, spec, form)
 
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> Any:
+        obj = context.get("original")
+        context["buttons"] = self.buttons(request, obj) if obj else []
+        return super().render_change_form(request, context, *args, **kwargs)
+
     def page_of(self, obj: Model) -> str:
         name = f"admin:{self.opts.app_label}_{self.opts.model_name}_change"
         return reverse(name, args=[obj.pk])

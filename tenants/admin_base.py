@@ -23,6 +23,7 @@ from tenants.admin_access import (
     shops_with,
 )
 from tenants.admin_actions import REASON_LENGTH, ObjectActionsMixin
+from tenants.admin_looks import NONE
 from tenants.models import Branch, Shop
 from tenants.roles import Action, Grant, grant, may
 from tenants.scoping import ShopScopedModel
@@ -56,6 +57,11 @@ def reason_field(*, required: bool) -> forms.CharField:
     )
 
 
+def sees_several_shops(request: HttpRequest) -> bool:
+    """Tell whether a list needs a column for the shop."""
+    return bool(request.user.platform_role) or len(request.user.active_memberships) > 1
+
+
 class ReasonedModelForm(forms.ModelForm):
     """A form that may ask why; the field is shown to those whose grant is "with reason"."""
 
@@ -68,6 +74,7 @@ class BackOfficeAdmin(admin.ModelAdmin):
     actions = None
     list_per_page = 50
     show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
     paginator = CappedPaginator
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
@@ -77,6 +84,19 @@ class BackOfficeAdmin(admin.ModelAdmin):
     def _get_obj_does_not_exist_redirect(self, *args: Any) -> NoReturn:
         # One answer for a foreign row and for none.
         raise Http404
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> Any:
+        """Offer one way to save: the other two are clutter on a phone."""
+        context |= {"show_save_and_add_another": False, "show_save_and_continue": False}
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:
+        """Allow the filters on the page alone: any other look-up is a way to guess a column."""
+        filters = [each if isinstance(each, (str, tuple)) else "" for each in self.list_filter]
+        names = {each[0] if isinstance(each, tuple) else each for each in filters}
+        return lookup.split("__", maxsplit=1)[0] in names
 
     def construct_change_message(
         self, request: HttpRequest, form: Any, formsets: Any, add: bool = False
@@ -235,6 +255,15 @@ class ShopScopedModelAdmin(ObjectActionsMixin, BackOfficeAdmin):
             return related.objects.none()
         fence = BRANCH_FENCE if related is Branch else Fence(branch=None)
         return related.objects.filter(rows_for(request.user, action, fence, now=timezone.now()))
+
+    # Django links a read-only relation whether or not one may open it; these are plain words.
+    @admin.display(description=_("shop"))
+    def shown_shop(self, obj: Any) -> str:
+        return str(obj.shop)
+
+    @admin.display(description=_("branch"))
+    def shown_branch(self, obj: Any) -> str:
+        return str(obj.branch) if obj.branch else NONE
 
     def is_bound_in(self, request: HttpRequest, shop_id: Any) -> bool:
         return is_bound(request.user, shop_id)

@@ -71,11 +71,11 @@ class MembershipAdmin(ShopScopedModelAdmin):
         return super().has_change_permission(request, obj) and (obj is None or obj.is_active)
 
     def get_fields(self, request: HttpRequest, obj: Membership | None = None) -> list[str]:
-        shown = ["person", "shop"] if obj else ["shop", "email", "name"]
+        shown = ["person", "shown_shop"] if obj else ["shop", "email", "name"]
         return [*shown, "role", "branches"]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        return ["person", "shop"] if obj else []
+        return ["person", "shown_shop"] if obj else []
 
     def get_form(
         self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any

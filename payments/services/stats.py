@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet, Sum
 from django.db.models.functions import TruncDate
 
-from payments.choices import PaymentStatus, Submission
+from payments.choices import Environment, PaymentStatus, Submission
 from payments.models import Attempt, Payment, PaymentConfig
 from payments.states import LIVE_STATUSES
 
@@ -90,6 +90,13 @@ def shop_numbers(
     if branches is not None:
         rows &= Q(branch__in=list(branches))
     return numbers_of(Payment.objects.filter(rows), environment=environment, now=now)
+
+
+def default_environment(*, configs: QuerySet[PaymentConfig]) -> str:
+    """Return production where one of these configs took a payment there, else sandbox."""
+    used = Payment.objects.filter(config=OuterRef("pk"))
+    real = configs.filter(Exists(used), environment=Environment.PRODUCTION)
+    return Environment.PRODUCTION if real.exists() else Environment.SANDBOX
 
 
 def numbers_of(
@@ -172,7 +179,7 @@ def _last_sync_at(payments: QuerySet[Payment], *, now: datetime) -> datetime | N
     """Return when a provider last told something: a callback, or an answer to our question."""
     recent = payments.filter(created_at__gte=now - timedelta(days=1)).order_by()
     asked = Attempt.objects.filter(payment__in=recent.values("pk"))
-    called = PaymentConfig.objects.filter(payments__in=recent.values("pk"))
+    called = PaymentConfig.objects.filter(pk__in=recent.values("config"))
     told = [
         asked.aggregate(at=Max("last_asked_at"))["at"],
         called.aggregate(at=Max("last_callback_at"))["at"],

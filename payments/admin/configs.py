@@ -1,0 +1,309 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin
+from django.http import HttpResponseRedirect
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from audit.actors import Actor
+from payments.admin.config_panels import panels_of
+from payments.admin.forms import FIELDS, PREFIX, SECRET_LABELS, ConfigForm, secrets_of
+from payments.admin.looks import choice_badge
+from payments.choices import ConfigStatus, Environment, Provider, VerificationResult
+from payments.errors import InvalidInput, PaymentsError
+from payments.models import PaymentConfig
+from payments.services import configs, verification
+from payments.services.config_rules import FIELD_NAMES
+from payments.states import CREDENTIALS_EDITABLE
+from tenants.admin_access import Fence
+from tenants.admin_actions import ObjectAction
+from tenants.admin_base import ShopScopedModelAdmin, sees_several_shops
+from tenants.admin_filters import ScopedRelatedFilter
+from tenants.admin_looks import badge, yes_no
+from tenants.admin_pages import become
+from tenants.roles import Action, Grant, grant
+
+if TYPE_CHECKING:
+    from django.db.models import QuerySet
+    from django.http import HttpRequest
+
+_VERIFIABLE = {ConfigStatus.DRAFT, ConfigStatus.PENDING, ConfigStatus.FAILED, ConfigStatus.VERIFIED}
+# They say whose money it is; a verified config keeps them.
+_IDENTITY = ["provider", "shortcode", "store_number", "account_number"]
+_STATUS_ONLY = [
+    "shown_shop",
+    "provider",
+    "environment",
+    "shortcode",
+    "shown_status",
+    "shown_active",
+]
+
+_ACTIONS = (
+    ObjectAction(
+        "verify",
+        gettext_lazy("Verify"),
+        Action.MANAGE_CONFIGS,
+        gettext_lazy("The provider is asked whether the credentials are right. It takes seconds."),
+        when=lambda config: config.status in _VERIFIABLE,
+    ),
+    ObjectAction(
+        "activate",
+        gettext_lazy("Activate"),
+        Action.MANAGE_CONFIGS,
+        gettext_lazy("From now on payments may be taken with it."),
+        when=lambda config: config.status == ConfigStatus.VERIFIED and not config.is_active,
+    ),
+    ObjectAction(
+        "deactivate",
+        gettext_lazy("Deactivate"),
+        Action.MANAGE_CONFIGS,
+        gettext_lazy("No new payment uses it. What is under way is still settled."),
+        when=lambda config: config.is_active,
+    ),
+    ObjectAction(
+        "set_default",
+        gettext_lazy("Set as default"),
+        Action.MANAGE_CONFIGS,
+        gettext_lazy("Among configs of equal priority it comes first."),
+        when=lambda config: not config.is_default,
+    ),
+    ObjectAction(
+        "suspend",
+        gettext_lazy("Suspend"),
+        Action.SUSPEND_CONFIGS,
+        gettext_lazy("It is switched off until somebody restores it."),
+        danger=True,
+        asks_reason=True,
+        when=lambda config: config.status == ConfigStatus.VERIFIED,
+    ),
+    ObjectAction(
+        "restore",
+        gettext_lazy("Restore"),
+        Action.RESTORE_CONFIGS,
+        gettext_lazy("It is verified again, and stays switched off until somebody activates it."),
+        asks_reason=True,
+        when=lambda config: config.status == ConfigStatus.SUSPENDED,
+    ),
+    ObjectAction(
+        "delete",
+        gettext_lazy("Delete"),
+        Action.MANAGE_CONFIGS,
+        gettext_lazy("It disappears from the lists; its payments stay."),
+        danger=True,
+        asks_reason=True,
+    ),
+)
+
+
+@admin.register(PaymentConfig)
+class PaymentConfigAdmin(ShopScopedModelAdmin):
+    """How a shop takes money. Everything is done by the services; secrets are never shown."""
+
+    view_action = Action.VIEW_CONFIGS
+    add_action = change_action = Action.MANAGE_CONFIGS
+    fence = Fence(branch="branch")
+    form = ConfigForm
+    change_form_template = "admin/payments/paymentconfig/change_form.html"
+    list_filter = [
+        "environment",
+        "status",
+        "provider",
+        "is_active",
+        ("shop", ScopedRelatedFilter),
+        ("branch", ScopedRelatedFilter),
+    ]
+    list_select_related = ["shop", "branch"]
+    search_fields = ["shortcode", "name"]
+    search_help_text = gettext_lazy("Shortcode or name")
+    expected_errors = (PaymentsError,)
+    object_actions = _ACTIONS
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        return super().get_queryset(request).not_deleted()
+
+    def get_list_display(self, request: HttpRequest) -> list[str]:
+        if grant(request.user.platform_role, Action.VIEW_CONFIGS) is Grant.STATUS_ONLY:
+            return ["shortcode", "shown_status", "shown_active", "shop", "provider", "environment"]
+        columns = ["name", "shown_status", "shown_active", "shortcode", "provider"]
+        shop = ["shop"] if sees_several_shops(request) else []
+        return [*columns, *shop, "branch", "shown_environment", "last_tested_at"]
+
+    @admin.display(description=gettext_lazy("status"), ordering="status")
+    def shown_status(self, config: PaymentConfig) -> str:
+        status = choice_badge(ConfigStatus, config.status)
+        return status + badge(_("Default"), "wait") if config.is_default else status
+
+    @admin.display(description=gettext_lazy("environment"), ordering="environment")
+    def shown_environment(self, config: PaymentConfig) -> str:
+        return choice_badge(Environment, config.environment)
+
+    @admin.display(description=gettext_lazy("active"), ordering="is_active")
+    def shown_active(self, config: PaymentConfig) -> str:
+        return yes_no(config.is_active, yes=_("Active"), no=_("Switched off"))
+
+    def get_fieldsets(self, request: HttpRequest, obj: PaymentConfig | None = None) -> Any:
+        if obj is not None and self._shows_status_only(request, obj):
+            return [(None, {"fields": _STATUS_ONLY})]
+        fieldsets = [
+            (_("Account"), {"fields": self._account_fields(request, obj)}),
+            *_secret_fieldsets(obj, editable=self._takes_secrets(request, obj)),
+            (_("Order and limits"), {"fields": FIELDS[9:]}),
+        ]
+        if self.asks_reason(request, obj):
+            fieldsets.append((None, {"fields": ["reason"]}))
+        return fieldsets
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        if obj is None:
+            return []
+        if self._shows_status_only(request, obj):
+            return _STATUS_ONLY
+        fixed = [] if obj.status in CREDENTIALS_EDITABLE else _IDENTITY
+        return ["shown_shop", "shown_branch", "environment", *fixed]
+
+    def get_form(
+        self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
+    ) -> Any:
+        form = super().get_form(request, obj, change=change, **kwargs)
+        refusal = getattr(request, "refusal", None)
+        return type(form)(form.__name__, (form,), {"refusal": refusal})
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        """Take the form to the service; what it refuses is shown beside what was typed."""
+        try:
+            return super().changeform_view(request, *args, **kwargs)
+        except PaymentsError as error:
+            request.refusal = error
+            return super().changeform_view(request, *args, **kwargs)
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> Any:
+        config = context.get("original")
+        if config is not None and not self._shows_status_only(request, config):
+            context["panels"] = panels_of(config)
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        given, who = form.cleaned_data, self._who(request, obj)
+        changes = {name: given[name] for name in FIELD_NAMES & given.keys()}
+        changes["purposes"] = tuple(given.get("purposes") or ())
+        self._refuse_beyond_branches(request, obj.shop_id, changes)
+        if change:
+            config = PaymentConfig.objects.get(pk=obj.pk)
+            saved = configs.update_config(
+                config=config, changes=changes, credentials=form.credentials(), **who
+            )
+        else:
+            saved = configs.create_config(
+                shop=given["shop"],
+                environment=given["environment"],
+                fields=configs.ConfigFields(**changes),
+                credentials=form.credentials(),
+                **who,
+            )
+        become(obj, saved)
+
+    def verify(self, request: HttpRequest, config: PaymentConfig, *, reason: str) -> Any:
+        run = verification.verify_config(config=config, **self._who(request, config))
+        result = VerificationResult(run.result)
+        said = f"{result.label}. {_(run.logs[-1].response_message)}"
+        level = "success" if result == VerificationResult.SUCCESS else "error"
+        self.message_user(request, said, level)
+
+    def activate(self, request: HttpRequest, config: PaymentConfig, *, reason: str) -> str:
+        configs.activate_config(config=config, **self._who(request, config))
+        return _("Payments may be taken with it.")
+
+    def deactivate(self, request: HttpRequest, config: PaymentConfig, *, reason: str) -> str:
+        configs.deactivate_config(config=config, **self._who(request, config))
+        return _("No new payment uses it.")
+
+    def set_default(self, request: HttpRequest, config: PaymentConfig, *, reason: str) -> str:
+        configs.set_default_config(config=config, **self._who(request, config))
+        return _("Done.")
+
+    def suspend(self, request: HttpRequest, config: PaymentConfig, *, reason: str) -> str:
+        configs.suspend_config(config=config, reason=reason, **self._who(request, config))
+        return _("The config is suspended.")
+
+    def restore(self, request: HttpRequest, config: PaymentConfig, *, reason: str) -> str:
+        who = self._who(request, config)
+        restored = verification.restore_config(config=config, reason=reason, **who)
+        return _("The config is now: %(status)s.") % {"status": restored.get_status_display()}
+
+    def delete(self, request: HttpRequest, config: PaymentConfig, *, reason: str) -> Any:
+        configs.delete_config(config=config, **self._who(request, config))
+        self.message_user(request, _("The config is deleted."))
+        return HttpResponseRedirect(reverse("admin:payments_paymentconfig_changelist"))
+
+    def _who(self, request: HttpRequest, config: PaymentConfig) -> dict[str, Any]:
+        role = request.user.role_in(config.shop_id)
+        return {"actor": Actor.from_user(request.user, request, role=role), "now": timezone.now()}
+
+    def _account_fields(self, request: HttpRequest, config: PaymentConfig | None) -> list[str]:
+        if config is None:
+            return FIELDS[:9]
+        may_change = self.has_change_permission(request, config)
+        return ["shown_shop", "branch" if may_change else "shown_branch", *FIELDS[2:9]]
+
+    def _shows_status_only(self, request: HttpRequest, config: PaymentConfig) -> bool:
+        return self.grant_on(request, Action.VIEW_CONFIGS, config) is Grant.STATUS_ONLY
+
+    def _takes_secrets(self, request: HttpRequest, config: PaymentConfig | None) -> bool:
+        if config is None:
+            return True
+        may_change = self.may_do(request, Action.MANAGE_CONFIGS, config)
+        return may_change and config.status in CREDENTIALS_EDITABLE
+
+    def _refuse_beyond_branches(self, request: HttpRequest, shop_id: Any, changes: Any) -> None:
+        """Keep an admin of some branches to them: a config without a branch serves them all."""
+        if changes.get("branch") is None and self.is_bound_in(request, shop_id):
+            detail = "Choose one of your branches."
+            raise InvalidInput(detail, errors=[("branch", "required", detail)])
+
+
+def _secret_fieldsets(config: PaymentConfig | None, *, editable: bool) -> list[Any]:
+    """Lay out the secrets: of this provider, or on a new config one set for each kind."""
+    if not editable:
+        return []
+    if config is not None:
+        return [_secret_fieldset(secrets_of(config.provider), classes=[])]
+    sets: dict[tuple[str, ...], list[str]] = {}
+    for provider in Provider.values:
+        sets.setdefault(tuple(secrets_of(provider)), []).append(provider)
+    # A field may stand on the page once, so kinds that share a name share its fieldset.
+    merged = _merge(sets)
+    return [
+        _secret_fieldset(names, classes=["for-provider", *(f"for-{each}" for each in providers)])
+        for names, providers in merged
+    ]
+
+
+def _merge(sets: dict[tuple[str, ...], list[str]]) -> list[tuple[list[str], list[str]]]:
+    groups: list[tuple[list[str], list[str]]] = []
+    for names, providers in sets.items():
+        group = next((each for each in groups if set(each[0]) & set(names)), None)
+        if group is None:
+            groups.append((list(names), list(providers)))
+            continue
+        group[0].extend(name for name in names if name not in group[0])
+        group[1].extend(providers)
+    return groups
+
+
+def _secret_fieldset(names: list[str], *, classes: list[str]) -> tuple[Any, dict[str, Any]]:
+    ordered = [name for name in SECRET_LABELS if name in names]
+    return (
+        _("Credentials"),
+        {
+            "fields": [f"{PREFIX}{name}" for name in ordered],
+            "classes": classes,
+            "description": _("They are sealed at once and never shown again. Empty means keep."),
+        },
+    )

@@ -1,0 +1,129 @@
+"""The config's form. Secrets go in and never come out: empty means keep."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from payments.choices import Provider
+from payments.errors import PaymentsError
+from payments.models import PaymentConfig
+from payments.services.config_rules import RULES
+from tenants.admin_base import ReasonedModelForm
+
+SECRET_LABELS = {
+    "consumer_key": gettext_lazy("Consumer key"),
+    "consumer_secret": gettext_lazy("Consumer secret"),
+    "passkey": gettext_lazy("Passkey"),
+    "initiator_name": gettext_lazy("Initiator name"),
+    "initiator_password": gettext_lazy("Initiator password"),
+    "client_id": gettext_lazy("Client id"),
+    "client_secret": gettext_lazy("Client secret"),
+    "api_key": gettext_lazy("API key"),
+    "merchant_id": gettext_lazy("Merchant id"),
+}
+PREFIX = "secret_"
+FIELDS = [
+    "shop",
+    "branch",
+    "provider",
+    "environment",
+    "name",
+    "shortcode",
+    "store_number",
+    "account_number",
+    "account_prefix",
+    "priority",
+    "min_amount",
+    "max_amount",
+    "daily_limit",
+    "monthly_limit",
+    "purposes",
+]
+
+
+def secrets_of(provider: str) -> list[str]:
+    """Name the secrets a provider has, in the order of the form."""
+    return [name for name in SECRET_LABELS if name in RULES[provider].secrets]
+
+
+def providers_with(name: str) -> list[str]:
+    return [provider for provider in Provider.values if name in RULES[provider].secrets]
+
+
+def _secret_field(name: str) -> forms.CharField:
+    of = ", ".join(str(Provider(provider).label) for provider in providers_with(name))
+    return forms.CharField(
+        label=SECRET_LABELS[name],
+        required=False,
+        max_length=512,
+        widget=forms.PasswordInput(
+            render_value=False, attrs={"autocomplete": "new-password", "class": "vTextField"}
+        ),
+        help_text=of,
+    )
+
+
+class ConfigForm(ReasonedModelForm):
+    """
+    What a person edits of a config; the services judge it, this only carries their words.
+
+    refusal is what a service said when the form was first taken to it.
+    """
+
+    refusal: PaymentsError | None = None
+
+    class Meta:
+        model = PaymentConfig
+        fields = FIELDS
+        help_texts = {
+            "branch": gettext_lazy("None: all branches of the shop that have no own config."),
+            "environment": gettext_lazy("Start in the sandbox: no real money moves there."),
+            "shortcode": gettext_lazy(
+                "Paybill or till number; for a bank, the bank's paybill; else the merchant id."
+            ),
+            "store_number": gettext_lazy(
+                "M-Pesa till only: the store (head office) number that signs its requests."
+            ),
+            "account_number": gettext_lazy("Bank transfer only: the shop's account at the bank."),
+            "account_prefix": gettext_lazy(
+                "M-Pesa paybill only: how account references begin, 6 signs at most."
+            ),
+            "priority": gettext_lazy("The highest is tried first."),
+            "daily_limit": gettext_lazy("In shillings; empty for none."),
+            "monthly_limit": gettext_lazy("In shillings; empty for none."),
+            "purposes": gettext_lazy("Tags with commas between; empty serves every purpose."),
+        }
+
+    def validate_unique(self) -> None:
+        """Leave it to the service, whose words a person understands."""
+
+    def validate_constraints(self) -> None:
+        """Leave it to the service, whose words a person understands."""
+
+    def clean(self) -> dict[str, Any]:
+        given = super().clean() or self.cleaned_data
+        if self.refusal is not None:
+            self._show(self.refusal)
+        return given
+
+    def credentials(self) -> dict[str, str]:
+        return {
+            name: value
+            for name in SECRET_LABELS
+            if (value := self.cleaned_data.get(f"{PREFIX}{name}"))
+        }
+
+    def _show(self, refusal: PaymentsError) -> None:
+        errors = getattr(refusal, "errors", None) or [("", refusal.code, refusal.detail)]
+        for field, _code, detail in errors:
+            name = field.replace("credentials.", PREFIX)
+            self.add_error(name if name in self.fields else None, _(detail))
+
+
+for _name in SECRET_LABELS:
+    ConfigForm.base_fields[f"{PREFIX}{_name}"] = _secret_field(_name)
+    ConfigForm.declared_fields[f"{PREFIX}{_name}"] = ConfigForm.base_fields[f"{PREFIX}{_name}"]

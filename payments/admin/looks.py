@@ -1,0 +1,94 @@
+"""The colour of each word; what is not listed is quiet. The word itself always stands beside."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from payments.choices import (
+    AttemptStatus,
+    CallbackStatus,
+    ConfigHealth,
+    ConfigStatus,
+    Environment,
+    OutcomeVerdict,
+    PaymentStatus,
+    ReceiptStatus,
+    VerificationResult,
+)
+from payments.msisdn import mask_checkout_request_id
+from tenants.admin_looks import NONE, badge
+from tenants.roles import Role
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest
+    from django.utils.safestring import SafeString
+
+_TONES: dict[type, dict[str, str]] = {
+    PaymentStatus: {
+        PaymentStatus.CREATED: "wait",
+        PaymentStatus.PENDING: "wait",
+        PaymentStatus.COMPLETED: "good",
+        PaymentStatus.FAILED: "bad",
+        PaymentStatus.EXPIRED: "warn",
+        PaymentStatus.REVERSED: "bad",
+    },
+    ConfigStatus: {
+        ConfigStatus.PENDING: "wait",
+        ConfigStatus.VERIFIED: "good",
+        ConfigStatus.FAILED: "bad",
+        ConfigStatus.SUSPENDED: "bad",
+        ConfigStatus.EXPIRED: "warn",
+    },
+    ConfigHealth: {
+        ConfigHealth.OK: "good",
+        ConfigHealth.DEGRADED: "warn",
+        ConfigHealth.DOWN: "bad",
+    },
+    CallbackStatus: {
+        CallbackStatus.NEW: "wait",
+        CallbackStatus.APPLIED: "good",
+        CallbackStatus.QUARANTINED: "warn",
+        CallbackStatus.DEAD: "bad",
+    },
+    AttemptStatus: {
+        AttemptStatus.SUBMITTED: "wait",
+        AttemptStatus.SUCCEEDED: "good",
+        AttemptStatus.FAILED: "bad",
+        AttemptStatus.REFUSED: "bad",
+    },
+    OutcomeVerdict: {
+        OutcomeVerdict.SUCCEEDED: "good",
+        OutcomeVerdict.FAILED: "bad",
+        OutcomeVerdict.PENDING: "wait",
+        OutcomeVerdict.REVERSED: "bad",
+    },
+    ReceiptStatus: {
+        ReceiptStatus.CREDITED: "good",
+        ReceiptStatus.IN_REVIEW: "warn",
+        ReceiptStatus.REVERSED: "bad",
+    },
+    VerificationResult: {
+        VerificationResult.SUCCESS: "good",
+        VerificationResult.FAILED: "bad",
+        VerificationResult.TIMEOUT: "warn",
+        VerificationResult.ERROR: "warn",
+    },
+    Environment: {Environment.SANDBOX: "warn"},
+}
+
+
+def choice_badge(choices: Any, value: str) -> SafeString | str:
+    """Draw the word of a choice in its colour; an empty value is a dash."""
+    if not value:
+        return NONE
+    label = choices(value).label if value in choices.values else value
+    return badge(label, _TONES.get(choices, {}).get(value, "quiet"))
+
+
+def checkout_id_for(request: HttpRequest, shop_id: Any, checkout_request_id: str | None) -> str:
+    """Show the id whole to the shop's admin; its end is the payer's number, so to nobody else."""
+    if not checkout_request_id:
+        return NONE
+    if request.user.role_in(shop_id) == Role.ADMIN:
+        return checkout_request_id
+    return mask_checkout_request_id(checkout_request_id)
