@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import wraps
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from rest_framework.response import Response
 
@@ -17,9 +17,13 @@ from payments.services.idempotency import Replay
 from tenants.roles import Role
 
 if TYPE_CHECKING:
+    import uuid
+    from datetime import datetime
+
+    from django.db.models import QuerySet
     from rest_framework.request import Request
 
-    from payments.api.payments import PaymentView
+    from tenants.models import ApiKey, Shop
 
 _KEY = re.compile(r"[!-~](?:[ -~]{0,253}[!-~])?", re.ASCII)
 _Post = Callable[..., tuple[Payment, int]]
@@ -29,6 +33,22 @@ class IdempotencyKeyRequired(InvalidInput):
     """Send an Idempotency-Key of 1 to 255 printable ASCII characters."""
 
     code = "idempotency_key_required"
+
+
+class PaymentView(Protocol):
+    """What a view must have for its post to run once."""
+
+    key: ApiKey
+    shop: Shop
+    environment: str
+    now: datetime
+    idempotency_key: IdempotencyKey
+
+    def rows(self) -> QuerySet[Payment]: ...
+
+    def payment(self, payment_id: uuid.UUID) -> Payment: ...
+
+    def describe(self, payment: Payment) -> dict[str, Any]: ...
 
 
 def idempotent(post: _Post) -> Callable[..., Response]:
@@ -43,7 +63,7 @@ def idempotent(post: _Post) -> Callable[..., Response]:
         taken = _begin(view, request)
         if isinstance(taken, Replay):
             return _replay(view, taken)
-        view.idempotency_key = taken  # type: ignore[attr-defined]
+        view.idempotency_key = taken
         try:
             payment, status_code = post(view, request, *args, **kwargs)
         except BaseException:
