@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 
 from audit.actors import Actor
 from payments.choices import ConfigStatus
@@ -201,13 +202,13 @@ def _lock(config: PaymentConfig) -> PaymentConfig:
     it, and must be seen by whoever deletes it or changes its shortcode.
     """
     rows = PaymentConfig.objects.not_deleted().select_related("shop", "branch")
-    locked = rows.select_for_update(of=("self",)).filter(pk=config.pk).first()
+    locked: PaymentConfig | None = rows.select_for_update(of=("self",)).filter(pk=config.pk).first()
     if locked is None:
         raise NotFound
     return locked
 
 
-def _siblings(config: PaymentConfig) -> Any:
+def _siblings(config: PaymentConfig) -> QuerySet[PaymentConfig]:
     return PaymentConfig.objects.not_deleted().filter(
         shop=config.shop_id,
         branch=config.branch_id,
@@ -273,7 +274,7 @@ def _save(config: PaymentConfig, **how: Any) -> None:
             raise
         # The unique index includes deleted_at, so the row is there to be named: the shop's own.
         other = _siblings(config).filter(shortcode=config.shortcode).exclude(pk=config.pk).first()
-        named = {"config": str(other.pk), "name": other.name} if other else {}
+        named: dict[str, Any] = {"config": str(other.pk), "name": other.name} if other else {}
         raise DuplicateShortcode(**named) from error
 
 
