@@ -47,9 +47,10 @@ class RequestId:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        given = request.headers.get("X-Request-ID", "")
+        # Not through request.headers: it is built once, and the logging middleware reads it too.
+        given = request.META.get("HTTP_X_REQUEST_ID", "")
         request_id = given if _REQUEST_ID.fullmatch(given) else str(uuid.uuid4())
-        request.META["HTTP_X_REQUEST_ID"] = request_id  # read by the logging middleware
+        request.META["HTTP_X_REQUEST_ID"] = request_id
         request.request_id = request_id  # type: ignore[attr-defined]
         response = self.get_response(request)
         response["X-Request-ID"] = request_id
@@ -104,7 +105,11 @@ def _call_view(request: HttpRequest, urlconf: str) -> HttpResponseBase:
 
 def _rendered(response: Any) -> HttpResponseBase:
     needs_rendering = hasattr(response, "render") and not getattr(response, "is_rendered", True)
-    return response.render() if needs_rendering else response
+    if needs_rendering:
+        response = response.render()
+    # CommonMiddleware does this on the long chain; without it the answer would go in chunks.
+    response["Content-Length"] = str(len(response.content))
+    return response
 
 
 def _set_rate_headers(request: HttpRequest, response: HttpResponse | HttpResponseBase) -> None:
