@@ -96,6 +96,8 @@ def decide(expected: Expected, facts: Sequence[Fact]) -> Verdict:
         *_surplus_and_differing(facts, proofs, differing),
         *_conflicts(facts, said_yes),
     }
+    status: str | None
+    deciding: Fact | None
     if paid:
         status, deciding = _paid_or_taken_back(facts, paid)
     else:

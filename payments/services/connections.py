@@ -83,7 +83,7 @@ def connect(
 
 def current_version(config: PaymentConfig) -> CredentialVersion:
     """Return the version in use; raise NoActiveConfig where there is none."""
-    version = config.versions.filter(status="current").first()
+    version: CredentialVersion | None = config.versions.filter(status="current").first()
     if version is None:
         raise NoActiveConfig("The payment config has no credentials in use.")
     return version

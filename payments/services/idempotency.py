@@ -58,7 +58,9 @@ def begin(
     IdempotencyKey.objects.bulk_create([row], ignore_conflicts=True)
     with transaction.atomic():
         rows = IdempotencyKey.objects.select_for_update(of=("self",))
-        held = rows.filter(shop=shop, environment=environment, key=key).first()
+        held: IdempotencyKey | None = rows.filter(
+            shop=shop, environment=environment, key=key
+        ).first()
         if held is None:
             raise RequestInProgress("A request with this key is just ending.", retry_after=1)
         if held.pk == row.pk:

@@ -157,7 +157,9 @@ def moment(at: Any) -> str | None:
 
 def _branch(payment: Payment) -> dict[str, str] | None:
     branch = payment.branch
-    return branch and {"id": str(branch.pk), "code": branch.code, "name": branch.name}
+    if branch is None:
+        return None
+    return {"id": str(branch.pk), "code": branch.code, "name": branch.name}
 
 
 def _config(payment: Payment) -> dict[str, str]:

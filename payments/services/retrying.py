@@ -60,7 +60,9 @@ def retry_payment(*, payment: Payment, actor: Actor, now: datetime) -> tuple[Pay
 
 
 def _last_attempt(payment: Payment) -> Attempt:
-    last = payment.attempts.select_related("config", "version").order_by("-number").first()
+    last: Attempt | None = (
+        payment.attempts.select_related("config", "version").order_by("-number").first()
+    )
     if last is None:
         raise RetryNotAllowed("A payment without a prompt is not retried.")
     return last

@@ -43,14 +43,15 @@ def valid_token(*, version: CredentialVersion, now: datetime) -> str:
     """
     row = AccessToken.objects.filter(pk=version.app_fingerprint).first()
     if row is not None and _lives(row, now=now, margin=REQUEST_MARGIN):
-        return row.token.reveal()
-    return _refresh(version=version, now=now, margin=REQUEST_MARGIN).token.reveal()
+        return str(row.token.reveal())
+    return str(_refresh(version=version, now=now, margin=REQUEST_MARGIN).token.reveal())
 
 
 def renew_refused(*, version: CredentialVersion, refused: str, now: datetime) -> str:
     """Return another token than the refused one: whoever renewed it meanwhile, or a new one."""
     AccessToken.objects.filter(pk=version.app_fingerprint).update(refused_at=now)
-    return _refresh(version=version, now=now, margin=REQUEST_MARGIN, refused=refused).token.reveal()
+    row = _refresh(version=version, now=now, margin=REQUEST_MARGIN, refused=refused)
+    return str(row.token.reveal())
 
 
 def fetch_fresh(*, version: CredentialVersion, now: datetime) -> AccessToken:

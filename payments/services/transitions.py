@@ -50,7 +50,7 @@ class Change:
     attempts: list[Attempt]
     reviews: list[Review]
     actor: Actor
-    path: list[str] = field(default_factory=list)
+    path: Sequence[str] = field(default_factory=list)
     why: str = ""
     evidence_id: uuid.UUID | None = None
     events: list[str] = field(default_factory=list)
@@ -89,7 +89,7 @@ def _walk(change: Change, *, now: datetime) -> list[Transition]:
     """Move the object step by step; a step the database's own table refuses is written alone."""
     payment = change.payment
     payment.read_version = payment.version  # type: ignore[attr-defined]
-    rows = []
+    rows: list[Transition] = []
     for step, status in enumerate(change.path):
         if not states.may_move_payment(payment.status, status):
             raise InvalidTransition(f"A {payment.status} payment does not become {status}.")
@@ -146,7 +146,7 @@ def _update(payments: Sequence[Payment]) -> None:
 
 
 def _events(change: Change) -> list[NewEvent]:
-    types = [f"payment.{status}" for status in change.path] + change.events
+    types = [*(f"payment.{status}" for status in change.path), *change.events]
     return [_event(change, event_type) for event_type in types]
 
 

@@ -21,7 +21,9 @@ def release_connection() -> None:
 
     :raises RuntimeError: inside a transaction, where a hanging provider would hold its locks.
     """
-    blocks = [block for block in connection.atomic_blocks if not block._from_testcase]  # noqa: SLF001
+    blocks = [
+        block for block in connection.atomic_blocks if not getattr(block, "_from_testcase", False)
+    ]
     if blocks:
         raise RuntimeError("A provider is never called inside a transaction.")
     if not connection.in_atomic_block:
