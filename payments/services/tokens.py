@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 REQUEST_MARGIN = timedelta(seconds=60)
 JOB_MARGIN = timedelta(minutes=10)
 _LEASE = timedelta(seconds=30)
-_LONGEST_WAIT_S = 15.0
+_LONGEST_WAIT_S = 8.0
 _STEP_S = 0.05
 
 
