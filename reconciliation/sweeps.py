@@ -18,9 +18,16 @@ from django.db.models import F, Window
 from django.db.models.functions import RowNumber
 
 from audit.actors import Actor
-from payments.choices import AttemptStatus, ReviewCode, VersionStatus
+from payments.choices import AttemptStatus, PaymentStatus, ReviewCode, VersionStatus
 from payments.errors import PaymentsError, ProviderUnavailable
-from payments.models import Attempt, CredentialVersion, PaymentConfig, ProviderCallback, Review
+from payments.models import (
+    Attempt,
+    CredentialVersion,
+    Payment,
+    PaymentConfig,
+    ProviderCallback,
+    Review,
+)
 from payments.services import attempts as attempt_rows
 from payments.services import (
     callbacks,
@@ -201,8 +208,15 @@ def _step_up(attempt: Attempt, *, now: datetime, was_asked: bool) -> None:
         asked_count=asked,
         last_asked_at=now if was_asked else F("last_asked_at"),
     )
-    if next_at is None and attempt.status in {AttemptStatus.CREATED, AttemptStatus.SUBMITTED}:
+    is_open = attempt.status in {AttemptStatus.CREATED, AttemptStatus.SUBMITTED}
+    if next_at is None and is_open and not _is_paid(attempt):
         _open_unresolved(attempt, now=now)
+
+
+def _is_paid(attempt: Attempt) -> bool:
+    """Tell whether another attempt brought the money: then nobody need look for it."""
+    paid = Payment.objects.filter(pk=attempt.payment_id, status=PaymentStatus.COMPLETED)
+    return paid.exists()
 
 
 def _open_unresolved(attempt: Attempt, *, now: datetime) -> None:

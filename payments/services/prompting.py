@@ -38,6 +38,17 @@ ACTOR = Actor.system("initiation")
 _threads = ThreadPoolExecutor(settings.UPSTREAM_CALLS_PER_PROCESS, thread_name_prefix="prompt")
 
 Answer = PaymentAccepted | PaymentsError
+# Not the times of asking: a sweep may be moving those.
+_ANSWERED = [
+    "status",
+    "submission",
+    "checkout_request_id",
+    "merchant_request_id",
+    "result_code",
+    "result_desc",
+    "answered_at",
+    "answer_ms",
+]
 
 
 def prompt(*, attempt: Attempt, msisdn: str, others: Sequence[PaymentConfig] = ()) -> None:
@@ -149,7 +160,7 @@ def _note_answer(row: Attempt, answer: Answer, *, now: datetime) -> bool:
         row.result_code, row.result_desc = _code_of(answer), answer.detail[:300]
     if not overtaken:
         row.status = AttemptStatus.REFUSED if refused else AttemptStatus.SUBMITTED
-    row.save()
+    row.save(update_fields=_ANSWERED + (["next_ask_at"] if refused else []))
     return refused
 
 
