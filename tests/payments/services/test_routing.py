@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
+import psycopg
 import pytest
 from django.db import connection, transaction
 
@@ -41,11 +42,22 @@ def spend(config, amount, at, status="completed"):
 
 
 class TestResolve:
-    def test_asks_the_database_once(self, shop, till, now, django_assert_num_queries):
-        with django_assert_num_queries(1):
+    def test_asks_the_database_once(
+        self, shop, till, make_config, now, django_assert_num_queries, monkeypatch
+    ):
+        make_config(shop, shortcode="600777", daily_limit=10, monthly_limit=10)
+        asked = []
+
+        class CountingCursor(psycopg.Cursor):
+            def execute(self, query, *args, **kwargs):
+                asked.append(query)
+                return super().execute(query, *args, **kwargs)
+
+        monkeypatch.setattr(routing.psycopg, "Cursor", CountingCursor)
+        with django_assert_num_queries(0):
             resolution = resolve(shop, now, amount=Decimal(10))
 
-        assert resolution.candidates == [till]
+        assert len(asked) == 1
         assert resolution.chosen == till
 
     def test_gives_whole_configs(self, shop, till, now):
