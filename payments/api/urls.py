@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from payments.api import configs, identity, payments
+from payments.api import configs, events, identity, payments
 from payments.api import schema as _schema  # noqa: F401 - registers the key with the document
 
 CONFIG = "payments/configs/<uuid:config_id>"
@@ -24,6 +24,7 @@ urlpatterns = [
     path(f"{CONFIG}/restore", configs.ConfigRestore.as_view()),
     path(f"{CONFIG}/verify", configs.ConfigVerify.as_view()),
     path(f"{CONFIG}/verification-logs", configs.ConfigVerificationLogs.as_view()),
+    path("events", events.EventList.as_view()),
     path("payments/stats", payments.PaymentStats.as_view()),
     path("payments/readiness", payments.PaymentReadiness.as_view()),
     path("payments", payments.PaymentList.as_view()),

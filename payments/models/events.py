@@ -8,13 +8,23 @@ from tenants.scoping import ShopScopedModel, environment_field
 
 
 class EventCounter(models.Model):
-    """The last sequence number a shop gave away; its row lock keeps the numbers without gaps."""
+    """
+    The last sequence number given away; its row lock keeps the numbers without gaps.
 
-    shop = models.OneToOneField("tenants.Shop", primary_key=True, on_delete=models.PROTECT)
+    One a shop and environment: a key sees one environment only, and must see no gap in it.
+    """
+
+    shop = models.ForeignKey("tenants.Shop", on_delete=models.PROTECT, related_name="+")
+    environment = environment_field()
     last_seq = models.BigIntegerField(default=0)
 
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["shop", "environment"], name="event_counter_once")
+        ]
+
     def __str__(self) -> str:
-        return f"{self.shop_id}: {self.last_seq}"
+        return f"{self.shop_id} {self.environment}: {self.last_seq}"
 
 
 class Event(ShopScopedModel):
@@ -28,7 +38,9 @@ class Event(ShopScopedModel):
 
     class Meta:
         ordering = ["seq"]
-        constraints = [models.UniqueConstraint(fields=["shop", "seq"], name="event_no_gap")]
+        constraints = [
+            models.UniqueConstraint(fields=["shop", "environment", "seq"], name="event_no_gap")
+        ]
 
     def __str__(self) -> str:
         return f"{self.seq} {self.type}"

@@ -11,14 +11,18 @@ from django.db import connection
 
 from payments.models import Event
 
-# One statement per batch: the row lock on each shop's counter keeps its numbers without gaps, and
-# shops are taken in order so that two batches cannot wait for each other.
+# One statement per batch: the row lock on each feed's counter keeps its numbers without gaps, and
+# feeds are taken in order so that two batches cannot wait for each other.
 _TAKE_NUMBERS = """
-    INSERT INTO payments_eventcounter AS c (shop_id, last_seq)
-    SELECT * FROM unnest(%s::uuid[], %s::bigint[]) AS v (shop_id, n) ORDER BY 1
-    ON CONFLICT (shop_id) DO UPDATE SET last_seq = c.last_seq + excluded.last_seq
-    RETURNING shop_id, last_seq
+    INSERT INTO payments_eventcounter AS c (shop_id, environment, last_seq)
+    SELECT * FROM unnest(%s::uuid[], %s::text[], %s::bigint[]) AS v (shop_id, environment, n)
+    ORDER BY 1, 2
+    ON CONFLICT (shop_id, environment) DO UPDATE SET last_seq = c.last_seq + excluded.last_seq
+    RETURNING shop_id, environment, last_seq
 """
+
+
+Feed = tuple[uuid.UUID, str]
 
 
 @dataclass(frozen=True)
@@ -30,30 +34,36 @@ class NewEvent:
     type: str
     data: dict[str, Any]
 
+    @property
+    def feed(self) -> Feed:
+        return self.shop_id, str(self.environment)
+
 
 def record_events(events: Sequence[NewEvent], *, now: datetime) -> list[Event]:
     """Record numbered events in the caller's transaction, in the order given."""
     if not events:
         return []
-    next_seq = _take_numbers(Counter(event.shop_id for event in events))
+    next_seq = _take_numbers(Counter(event.feed for event in events))
     rows = []
     for event in events:
         rows.append(
             Event(
                 shop_id=event.shop_id,
-                seq=next_seq[event.shop_id],
+                seq=next_seq[event.feed],
                 environment=event.environment,
                 type=event.type,
                 data=event.data,
                 created_at=now,
             )
         )
-        next_seq[event.shop_id] += 1
+        next_seq[event.feed] += 1
     return Event.objects.bulk_create(rows)
 
 
-def _take_numbers(wanted: Counter[uuid.UUID]) -> dict[uuid.UUID, int]:
-    shops = sorted(wanted)
+def _take_numbers(wanted: Counter[Feed]) -> dict[Feed, int]:
+    """Return the first number each feed may use."""
+    rows = [(*feed, count) for feed, count in sorted(wanted.items())]
     with connection.cursor() as cursor:
-        cursor.execute(_TAKE_NUMBERS, [shops, [wanted[shop] for shop in shops]])
-        return {shop: last - wanted[shop] + 1 for shop, last in cursor.fetchall()}
+        cursor.execute(_TAKE_NUMBERS, [list(column) for column in zip(*rows, strict=True)])
+        taken = {(shop, environment): last for shop, environment, last in cursor.fetchall()}
+    return {feed: last - wanted[feed] + 1 for feed, last in taken.items()}

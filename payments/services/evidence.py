@@ -126,8 +126,9 @@ def _settle(case: Case, *, now: datetime) -> None:
     if verdict.ask_now:
         attempt_rows.ask_soon(case.attempts, now=now)
     opened = reviews.open_doubts(case.payment, case.reviews, verdict.doubts, now=now)
-    reviews.settle_unlisted(case.reviews, case.fresh, now=now)
+    closed = reviews.settle_unlisted(case.reviews, case.fresh, now=now)
     case.change.events.extend("payment.review_opened" for _review in opened)
+    case.change.events.extend("payment.review_resolved" for _review in closed)
 
 
 def _deciding_evidence(case: Case, verdict: verdicts.Verdict) -> uuid.UUID | None:

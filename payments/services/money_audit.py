@@ -147,9 +147,9 @@ PROMISES = (
     ),
     Promise(
         "N9",
-        "The events of a shop are numbered from one, without a gap.",
+        "The events of a shop and environment are numbered from one, without a gap.",
         """
-        SELECT e.shop_id::text FROM payments_event e GROUP BY e.shop_id
+        SELECT e.shop_id::text FROM payments_event e GROUP BY e.shop_id, e.environment
         HAVING min(e.seq) <> 1 OR max(e.seq) <> count(*)
         """,
     ),

@@ -32,8 +32,15 @@ def open_doubts(
     return opened
 
 
-def settle_unlisted(known: Iterable[Review], fresh: Sequence[Evidence], *, now: datetime) -> None:
-    """Close UNLISTED_SOURCE once a source that is listed says yes: the doubt was who spoke."""
+def settle_unlisted(
+    known: Iterable[Review], fresh: Sequence[Evidence], *, now: datetime
+) -> list[Review]:
+    """
+    Close UNLISTED_SOURCE once a source that is listed says yes: the doubt was who spoke.
+
+    Return the reviews that were closed.
+    """
+    closed = []
     said_yes = any(
         row.verdict == OutcomeVerdict.SUCCEEDED
         and (row.source == EvidenceSource.STK_QUERY or row.receipt_number)
@@ -47,6 +54,8 @@ def settle_unlisted(known: Iterable[Review], fresh: Sequence[Evidence], *, now: 
             review.resolution = "accept"
             review.reason = "Confirmed by a listed source."
             review.is_dirty = True  # type: ignore[attr-defined]
+            closed.append(review)
+    return closed
 
 
 def write(known: Iterable[Review]) -> None:
