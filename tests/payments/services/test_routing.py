@@ -17,7 +17,7 @@ from payments.errors import (
 )
 from payments.models import Payment
 from payments.services import configs, routing
-from tests.payments.services.test_configs import pay
+from tests.payments.services.config_world import pay
 
 pytestmark = pytest.mark.django_db
 
