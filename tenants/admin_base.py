@@ -238,8 +238,11 @@ class ShopScopedModelAdmin(ObjectActionsMixin, BackOfficeAdmin):
         return action is not None and self.grant_on(request, action, obj) is Grant.WITH_REASON
 
     def formfield_for_foreignkey(self, db_field: Field, request: HttpRequest, **kwargs: Any) -> Any:
-        kwargs.setdefault("queryset", self.choices_for(db_field, request))
-        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+        choices = kwargs.setdefault("queryset", self.choices_for(db_field, request))
+        field = super().formfield_for_foreignkey(db_field, request, **kwargs)
+        if db_field.remote_field.model is Shop and not sees_several_shops(request):
+            field.initial, field.empty_label = choices.first(), None
+        return field
 
     def formfield_for_manytomany(self, db_field: Field, request: HttpRequest, **kwargs: Any) -> Any:
         kwargs.setdefault("queryset", self.choices_for(db_field, request))

@@ -16,6 +16,7 @@ class BranchForm(ReasonedModelForm):
     class Meta:
         model = Branch
         fields = ["shop", "name", "code", "is_active"]
+        labels = {"shop": gettext_lazy("Shop")}
 
 
 class MemberForm(ReasonedModelForm):
@@ -46,6 +47,7 @@ class MemberInviteForm(MemberForm):
 
     class Meta(MemberForm.Meta):
         fields = ["shop", "role", "branches"]
+        labels = {"shop": gettext_lazy("Shop")}
 
     def clean(self) -> dict[str, Any]:
         given = super().clean()
@@ -61,6 +63,11 @@ class ApiKeyForm(ReasonedModelForm):
     class Meta:
         model = ApiKey
         fields = ["shop", "name", "environment", "role", "branch", "expires_at"]
+        labels = {
+            "shop": gettext_lazy("Shop"),
+            "branch": gettext_lazy("Branch"),
+            "environment": gettext_lazy("Environment"),
+        }
         help_texts = {
             "name": gettext_lazy("Which till or system it is for."),
             "environment": gettext_lazy("A sandbox key never touches production, and the reverse."),

@@ -11,9 +11,10 @@ from django.utils.translation import gettext_lazy
 
 from audit.actors import Actor
 from payments.admin.config_panels import panels_of
-from payments.admin.forms import FIELDS, PREFIX, SECRET_LABELS, ConfigForm, secrets_of
+from payments.admin.forms import FIELDS, ConfigForm
 from payments.admin.looks import choice_badge
-from payments.choices import ConfigStatus, Environment, Provider, VerificationResult
+from payments.admin.secret_fields import secret_fieldsets
+from payments.choices import ConfigStatus, Environment, VerificationResult
 from payments.errors import InvalidInput, PaymentsError
 from payments.models import PaymentConfig
 from payments.services import configs, verification
@@ -151,7 +152,7 @@ class PaymentConfigAdmin(ShopScopedModelAdmin):
             return [(None, {"fields": _STATUS_ONLY})]
         fieldsets = [
             (_("Account"), {"fields": self._account_fields(request, obj)}),
-            *_secret_fieldsets(obj, editable=self._takes_secrets(request, obj)),
+            *secret_fieldsets(obj, editable=self._takes_secrets(request, obj)),
             (_("Order and limits"), {"fields": FIELDS[9:]}),
         ]
         if self.asks_reason(request, obj):
@@ -165,6 +166,9 @@ class PaymentConfigAdmin(ShopScopedModelAdmin):
             return _STATUS_ONLY
         fixed = [] if obj.status in CREDENTIALS_EDITABLE else _IDENTITY
         return ["shown_shop", "shown_branch", "environment", *fixed]
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        return {"environment": Environment.SANDBOX, **super().get_changeform_initial_data(request)}
 
     def get_form(
         self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
@@ -266,44 +270,3 @@ class PaymentConfigAdmin(ShopScopedModelAdmin):
         if changes.get("branch") is None and self.is_bound_in(request, shop_id):
             detail = "Choose one of your branches."
             raise InvalidInput(detail, errors=[("branch", "required", detail)])
-
-
-def _secret_fieldsets(config: PaymentConfig | None, *, editable: bool) -> list[Any]:
-    """Lay out the secrets: of this provider, or on a new config one set for each kind."""
-    if not editable:
-        return []
-    if config is not None:
-        return [_secret_fieldset(secrets_of(config.provider), classes=[])]
-    sets: dict[tuple[str, ...], list[str]] = {}
-    for provider in Provider.values:
-        sets.setdefault(tuple(secrets_of(provider)), []).append(provider)
-    # A field may stand on the page once, so kinds that share a name share its fieldset.
-    merged = _merge(sets)
-    return [
-        _secret_fieldset(names, classes=["for-provider", *(f"for-{each}" for each in providers)])
-        for names, providers in merged
-    ]
-
-
-def _merge(sets: dict[tuple[str, ...], list[str]]) -> list[tuple[list[str], list[str]]]:
-    groups: list[tuple[list[str], list[str]]] = []
-    for names, providers in sets.items():
-        group = next((each for each in groups if set(each[0]) & set(names)), None)
-        if group is None:
-            groups.append((list(names), list(providers)))
-            continue
-        group[0].extend(name for name in names if name not in group[0])
-        group[1].extend(providers)
-    return groups
-
-
-def _secret_fieldset(names: list[str], *, classes: list[str]) -> tuple[Any, dict[str, Any]]:
-    ordered = [name for name in SECRET_LABELS if name in names]
-    return (
-        _("Credentials"),
-        {
-            "fields": [f"{PREFIX}{name}" for name in ordered],
-            "classes": classes,
-            "description": _("They are sealed at once and never shown again. Empty means keep."),
-        },
-    )

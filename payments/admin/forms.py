@@ -79,6 +79,12 @@ class ConfigForm(ReasonedModelForm):
     class Meta:
         model = PaymentConfig
         fields = FIELDS
+        labels = {
+            "shop": gettext_lazy("Shop"),
+            "branch": gettext_lazy("Branch"),
+            "environment": gettext_lazy("Environment"),
+            "purposes": gettext_lazy("Purposes"),
+        }
         help_texts = {
             "branch": gettext_lazy("None: all branches of the shop that have no own config."),
             "environment": gettext_lazy("Start in the sandbox: no real money moves there."),

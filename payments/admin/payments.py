@@ -71,9 +71,9 @@ class PaymentAdmin(ShopScopedModelAdmin):
     )
 
     def get_list_display(self, request: HttpRequest) -> list[str]:
-        columns = ["reference", "shown_status", "shown_amount", "shown_phone", "shown_receipt"]
+        columns = ["reference", "created_at", "shown_status", "shown_amount", "shown_phone"]
         shop = ["shop"] if sees_several_shops(request) else []
-        return [*columns, *shop, "branch", "config", "created_at"]
+        return [*columns, "shown_receipt", *shop, "branch_name", "config_name"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         doubts = Review.objects.filter(payment=OuterRef("pk"), resolved_at=None)
@@ -113,6 +113,14 @@ class PaymentAdmin(ShopScopedModelAdmin):
     def shown_receipt(self, payment: Payment) -> str:
         return payment.receipt_number or NONE
 
+    @admin.display(description=gettext_lazy("branch"))
+    def branch_name(self, payment: Payment) -> str:
+        return payment.branch.name if payment.branch else NONE
+
+    @admin.display(description=gettext_lazy("config"))
+    def config_name(self, payment: Payment) -> str:
+        return payment.config.name
+
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
     ) -> TemplateResponse:
@@ -125,6 +133,7 @@ class PaymentAdmin(ShopScopedModelAdmin):
             "original": payment,
             "title": f"KES {shillings(payment.amount)}",
             "subtitle": self.reference(payment),
+            "crumb": self.reference(payment),
             "buttons": self.buttons(request, payment),
             "badges": _badges(payment, story),
             "what_now": _what_now(payment, story),

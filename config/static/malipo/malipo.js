@@ -20,7 +20,7 @@ document.querySelectorAll("#result_list").forEach((table) => {
 const provider = document.querySelector("select#id_provider");
 if (provider) {
   const showOwn = () => document.querySelectorAll("fieldset.for-provider").forEach((set) => {
-    set.hidden = Boolean(provider.value) && !set.classList.contains(`for-${provider.value}`);
+    set.hidden = !set.classList.contains(`for-${provider.value}`);
   });
   provider.addEventListener("change", showOwn);
   showOwn();
