@@ -4,17 +4,35 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from django.db import connection
 from django.db.models import Q
 
 from payments.choices import AttemptStatus, PaymentStatus, Submission
-from payments.errors import CoolDown, OrderAlreadyPaid, OrderInProgress, PromptOpen
-from payments.models import Attempt, Payment
+from payments.errors import CoolDown, NoActiveConfig, OrderAlreadyPaid, OrderInProgress, PromptOpen
+from payments.models import Attempt, Payment, PaymentConfig
 from payments.services import locks
 from payments.states import LIVE_STATUSES
 
 # Safaricom answers 17 to the same amount from the same customer within two minutes (Daraja 3.0).
 COOL_DOWN = timedelta(seconds=120)
+# The lock an insert would take on its config anyway; Django has no word for it.
+_STILL_USABLE = """
+    SELECT 1 FROM payments_paymentconfig
+    WHERE id = %s AND is_active AND status = 'verified' AND deleted_at IS NULL FOR KEY SHARE
+"""
 _ENDED = (AttemptStatus.FAILED, AttemptStatus.SUCCEEDED)
+
+
+def refuse_withdrawn_config(config: PaymentConfig) -> None:
+    """
+    Look once more, in the payment's own transaction, and hold off whoever deletes the config.
+
+    :raises NoActiveConfig: when it was switched off, suspended or deleted a moment ago.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_STILL_USABLE, [config.pk])
+        if cursor.fetchone() is None:
+            raise NoActiveConfig("The payment config was just withdrawn. Try again.")
 
 
 def lock_phone_and_order(payment: Payment) -> None:

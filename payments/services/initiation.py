@@ -25,7 +25,7 @@ from payments.errors import OrderInProgress, PromptOpen, RateLimited
 from payments.fields import blind_index
 from payments.models import Attempt, CredentialVersion, IdempotencyKey, Payment, PaymentConfig
 from payments.services import attempts as attempt_rows
-from payments.services import expiry, guards, prompting, routing, upstream
+from payments.services import expiry, guards, idempotency, prompting, routing, upstream
 from payments.services.connections import current_version
 from payments.services.transitions import Change, record_creation
 from tenants import throttling
@@ -125,6 +125,7 @@ def _store(
     payment.resolution = resolution
     version = current_version(config)
     with transaction.atomic():
+        guards.refuse_withdrawn_config(config)
         guards.lock_phone_and_order(payment)
         expiry.expire_in_the_way(payment, now=now)
         guards.refuse_second_prompt(payment, second_sale=asked.second_sale, now=now)
@@ -134,8 +135,7 @@ def _store(
         _insert(payment)
         attempt = add_attempt(payment, config=config, version=version, round_=1, now=now)
         record_creation(Change(payment, [attempt], [], actor), now=now)
-        if idempotency_key is not None:
-            IdempotencyKey.objects.filter(pk=idempotency_key.pk).update(payment=payment)
+        idempotency.bind(key=idempotency_key, payment=payment)
     return payment, attempt
 
 
