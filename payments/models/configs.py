@@ -93,7 +93,7 @@ class PaymentConfig(ShopScopedModel):
         ordering = ["-created_at"]
         constraints = [
             models.UniqueConstraint(
-                fields=["shop", "branch", "provider", "environment", "shortcode"],
+                fields=["shop", "branch", "provider", "environment", "shortcode", "account_number"],
                 name="config_shortcode_once_a_branch",
                 condition=Q(deleted_at=None),
                 nulls_distinct=False,

@@ -273,7 +273,10 @@ def _save(config: PaymentConfig, **how: Any) -> None:
         if "config_shortcode_once_a_branch" not in str(error):
             raise
         # The unique index includes deleted_at, so the row is there to be named: the shop's own.
-        other = _siblings(config).filter(shortcode=config.shortcode).exclude(pk=config.pk).first()
+        same = _siblings(config).filter(
+            shortcode=config.shortcode, account_number=config.account_number
+        )
+        other = same.exclude(pk=config.pk).first()
         named: dict[str, Any] = {"config": str(other.pk), "name": other.name} if other else {}
         raise DuplicateShortcode(**named) from error
 
