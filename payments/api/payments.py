@@ -159,7 +159,10 @@ class PaymentRetry(PaymentView):
     def post(self, request: Request, payment_id: uuid.UUID) -> tuple[Payment, int]:
         self.read(NoBody)
         payment, is_sent = retrying.retry_payment(
-            payment=self.payment(payment_id), actor=self.actor, now=self.now
+            payment=self.payment(payment_id),
+            idempotency_key=self.idempotency_key,
+            actor=self.actor,
+            now=self.now,
         )
         return payment, 201 if is_sent else 200
 
@@ -191,7 +194,7 @@ class PaymentStats(PaymentView):
             branches=[branch.pk] if branch else None,
             now=self.now,
         )
-        return Response(numbers.as_data())
+        return Response(numbers.as_dict())
 
 
 class PaymentReadiness(PaymentView):
