@@ -24,9 +24,14 @@ def expire_overdue(*, now: datetime, limit: int = 500) -> int:
 
 
 def expire_in_the_way(payment: Payment, *, now: datetime) -> None:
-    """Expire, in the caller's transaction, what blocks a new prompt though its time is over."""
+    """
+    Expire, in the caller's transaction, what blocks a new prompt though its time is over.
+
+    A row in other hands is left alone: evidence locks rows first and orders second, we hold the
+    order already, and whoever has the row is settling it.
+    """
     rows = _overdue(now).filter(shop_id=payment.shop_id, environment=payment.environment)
-    rows = rows.select_for_update(of=("self",)).exclude(pk=payment.pk)
+    rows = rows.select_for_update(of=("self",), skip_locked=True).exclude(pk=payment.pk)
     blocking = {row.pk: row for row in rows.filter(phone_index=payment.phone_index).order_by("pk")}
     if payment.order_ref:
         same_order = rows.filter(order_ref=payment.order_ref).order_by("pk")

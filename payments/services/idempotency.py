@@ -82,6 +82,20 @@ def _take_over(held: IdempotencyKey, *, fingerprint: str, now: datetime) -> Idem
     return held
 
 
+def bind(*, key: IdempotencyKey | None, payment: Payment) -> None:
+    """
+    Bind the key to its payment, in the transaction that commits the prompt.
+
+    :raises RequestInProgress: when our lease ran out and another process took the request over;
+        then nothing of ours may be stored, or one key would prompt twice.
+    """
+    if key is None:
+        return
+    ours = IdempotencyKey.objects.filter(pk=key.pk, payment=None, running_until=key.running_until)
+    if not ours.update(payment=payment):
+        raise RequestInProgress("Another process took this request over.", retry_after=2)
+
+
 def finish(
     *, key: IdempotencyKey, status_code: int, body: dict[str, Any], payment: Payment
 ) -> None:
@@ -93,7 +107,8 @@ def finish(
 
 def give_back(*, key: IdempotencyKey) -> None:
     """Free a key whose request was refused before anything was stored."""
-    IdempotencyKey.objects.filter(pk=key.pk, payment=None).delete()
+    ours = IdempotencyKey.objects.filter(pk=key.pk, payment=None, running_until=key.running_until)
+    ours.delete()
 
 
 def purge(*, now: datetime, limit: int = 10_000) -> int:

@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from payments.choices import (
+    AttemptStatus,
     Environment,
     PaymentStatus,
     Submission,
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from payments.models import Attempt, Payment, Review
 
 POLL_AFTER_S = 3
+# Not final, but no prompt is left on the phone: unreachable, and refused by rule.
+NOBODY_IS_ASKED = frozenset({"1037", "17"})
 _CENTS = Decimal("0.01")
 
 
@@ -40,10 +43,14 @@ def may_be_retried(payment: Payment, attempts: list[Attempt], reviews: Iterable[
     """Tell whether a person may ask again: no doubt open, attempts left, and nobody is asked now."""
     if not attempts or attempts[-1].round >= MAX_ATTEMPTS or is_blocked(reviews):
         return False
-    if payment.status in {PaymentStatus.FAILED, PaymentStatus.EXPIRED}:
+    if payment.status == PaymentStatus.FAILED:
         return True
-    # 1037: the phone was not reached; nothing is open there any more.
-    return payment.status == PaymentStatus.PENDING and attempts[-1].result_code == "1037"
+    reached = [a for a in attempts if a.status != AttemptStatus.REFUSED]
+    if payment.status == PaymentStatus.EXPIRED:
+        # Without an id nobody can be asked first whether the last prompt was paid.
+        return not reached or bool(reached[-1].checkout_request_id)
+    is_gone = bool(reached) and reached[-1].result_code in NOBODY_IS_ASKED
+    return payment.status == PaymentStatus.PENDING and is_gone
 
 
 def explanation_of(

@@ -14,24 +14,35 @@ from django.db import IntegrityError, transaction
 
 from audit.actors import Actor
 from payments.choices import AttemptStatus, OutcomeVerdict, PaymentStatus
-from payments.errors import CoolDown, RetryNotAllowed
+from payments.errors import CoolDown, NoActiveConfig, RetryNotAllowed
 from payments.fields import Sealed
-from payments.models import Attempt, Payment, PaymentConfig
+from payments.models import Attempt, IdempotencyKey, Payment, PaymentConfig
 from payments.models.payments import MAX_ATTEMPTS
+from payments.providers.base import Outcome
 from payments.providers.daraja.result_codes import explain
-from payments.services import checking, expiry, guards, initiation, prompting, upstream
+from payments.services import (
+    checking,
+    expiry,
+    guards,
+    idempotency,
+    initiation,
+    prompting,
+    routing,
+    upstream,
+)
 from payments.services.connections import current_version
 from payments.services.evidence import NewEvidence, apply_evidence
-from payments.services.representation import is_blocked
+from payments.services.representation import NOBODY_IS_ASKED, is_blocked
 from payments.services.transitions import Change, write_changes
+from payments.states import LIVE_STATUSES
 
-# Unreachable (1037): the prompt is gone from the phone, though the code is not final.
-_UNREACHABLE = "1037"
 _COOLS_DOWN = frozenset({"17", "1001"})
 _RETRIED = (PaymentStatus.FAILED, PaymentStatus.EXPIRED, PaymentStatus.PENDING)
 
 
-def retry_payment(*, payment: Payment, actor: Actor, now: datetime) -> tuple[Payment, bool]:
+def retry_payment(
+    *, payment: Payment, idempotency_key: IdempotencyKey | None = None, actor: Actor, now: datetime
+) -> tuple[Payment, bool]:
     """
     Ask the customer again; return the payment and whether a new attempt went out.
 
@@ -40,17 +51,17 @@ def retry_payment(*, payment: Payment, actor: Actor, now: datetime) -> tuple[Pay
     :raises RetryNotAllowed: when nothing proves yet that the last attempt cannot be paid.
     :raises CoolDown: shortly after the provider refused a repeat (17, 1001).
     :raises PromptOpen: when the phone has another live prompt.
+    :raises NoActiveConfig: when the payment's config is no longer in use.
     """
     last = _last_attempt(payment)
     _refuse_hopeless(payment, last)
-    if last.status not in {AttemptStatus.FAILED, AttemptStatus.REFUSED}:
-        payment = _prove_unpaid(payment, last, actor=actor, now=now)
-        if payment.status == PaymentStatus.COMPLETED:
-            return payment, False
+    payment = _prove_unpaid(payment, actor=actor, now=now)
+    if payment.status == PaymentStatus.COMPLETED:
+        return payment, False
     _refuse_while_cooling(last, now=now)
     upstream.take_slot()
     try:
-        attempt, msisdn = _store(payment, actor=actor, now=now)
+        attempt, msisdn = _store(payment, last, key=idempotency_key, actor=actor, now=now)
     except BaseException:
         upstream.free_slot()
         raise
@@ -60,9 +71,7 @@ def retry_payment(*, payment: Payment, actor: Actor, now: datetime) -> tuple[Pay
 
 
 def _last_attempt(payment: Payment) -> Attempt:
-    last: Attempt | None = (
-        payment.attempts.select_related("config", "version").order_by("-number").first()
-    )
+    last = payment.attempts.select_related("config", "version").order_by("-number").first()
     if last is None:
         raise RetryNotAllowed("A payment without a prompt is not retried.")
     return last
@@ -78,26 +87,45 @@ def _refuse_hopeless(payment: Payment, last: Attempt) -> None:
     guards.refuse_paid_order(payment)
 
 
-def _prove_unpaid(payment: Payment, last: Attempt, *, actor: Actor, now: datetime) -> Payment:
-    """Ask the provider first; a live or unknown prompt is not followed by another one."""
-    if not last.checkout_request_id:
+def _prove_unpaid(payment: Payment, *, actor: Actor, now: datetime) -> Payment:
+    """
+    Ask the provider first; a live or unknown prompt is not followed by another one.
+
+    About the last attempt that may have reached the customer: a refused one after it proves
+    nothing of it.
+    """
+    reached = payment.attempts.exclude(status=AttemptStatus.REFUSED).order_by("-number")
+    asked = reached.select_related("config", "version").first()
+    if asked is None or asked.status == AttemptStatus.FAILED:
+        return payment
+    outcome = _ask_first(asked, now=now)
+    apply_evidence(
+        NewEvidence(payment.pk, asked.pk, "stk_query", outcome, actor, heard_at=now), now=now
+    )
+    payment.refresh_from_db()
+    if not (payment.status == PaymentStatus.COMPLETED or _is_over(asked, outcome)):
+        raise RetryNotAllowed("The last prompt is still being processed.", retry_after=20)
+    return payment
+
+
+def _ask_first(asked: Attempt, *, now: datetime) -> Outcome:
+    if not asked.checkout_request_id:
         raise RetryNotAllowed(
             "Nobody can tell yet whether the last prompt reached the customer.", retry_after=60
         )
-    checking.take_budget(last, now=now)
+    checking.take_budget(asked, now=now)
     with upstream.upstream_slot():
-        outcome = checking.query(last, now=now)
+        outcome = checking.query(asked, now=now)
     if outcome is None:
         raise RetryNotAllowed("The provider does not answer just now.", retry_after=30)
-    apply_evidence(
-        NewEvidence(payment.pk, last.pk, "stk_query", outcome, actor, heard_at=now), now=now
-    )
-    payment.refresh_from_db()
-    said_no = outcome.verdict == OutcomeVerdict.FAILED and outcome.is_final
-    settled = payment.status == PaymentStatus.COMPLETED
-    if not (settled or said_no or outcome.result_code == _UNREACHABLE):
-        raise RetryNotAllowed("The last prompt is still being processed.", retry_after=20)
-    return payment
+    return outcome
+
+
+def _is_over(asked: Attempt, outcome: Outcome) -> bool:
+    """Tell whether nobody is asked any more; a query's no counts once evidence took it as final."""
+    asked.refresh_from_db(fields=["status"])
+    said_no = outcome.verdict == OutcomeVerdict.FAILED and asked.status == AttemptStatus.FAILED
+    return said_no or outcome.result_code in NOBODY_IS_ASKED
 
 
 def _refuse_while_cooling(last: Attempt, *, now: datetime) -> None:
@@ -112,26 +140,50 @@ def _refuse_while_cooling(last: Attempt, *, now: datetime) -> None:
         )
 
 
-def _store(payment: Payment, *, actor: Actor, now: datetime) -> tuple[Attempt, Sealed]:
+def _store(
+    payment: Payment, last: Attempt, *, key: IdempotencyKey | None, actor: Actor, now: datetime
+) -> tuple[Attempt, Sealed]:
     """Commit the new attempt, the move back to pending and the new expiry, or nothing."""
-    config = PaymentConfig.objects.get(pk=payment.config_id)
-    version = current_version(config)
     try:
         with transaction.atomic():
-            guards.lock_phone_and_order(payment)
-            expiry.expire_in_the_way(payment, now=now)
+            # The row first, as evidence does: whoever completes it locks its order after it.
             row = Payment.objects.select_for_update(of=("self",)).get(pk=payment.pk)
-            last = _last_attempt(row)
-            if row.status not in _RETRIED or last.number != _last_attempt(payment).number:
-                raise RetryNotAllowed("The payment was changed meanwhile.")
+            config = _usable_config(row)
+            guards.lock_phone_and_order(row)
+            expiry.expire_in_the_way(row, now=now)
+            _refuse_changed(row, last)
+            _check_limits(row, config, now=now)
             initiation.take_rate(row, now=now)
             attempt = initiation.add_attempt(
-                row, config=config, version=version, round_=last.round + 1, now=now
+                row, config=config, version=current_version(config), round_=last.round + 1, now=now
             )
             _reopen(row, actor=actor, now=now)
+            idempotency.bind(key=key, payment=row)
             return attempt, row.phone
     except IntegrityError as error:
         raise initiation.refusal_of(error) from error
+
+
+def _usable_config(row: Payment) -> PaymentConfig:
+    config = PaymentConfig.objects.usable().filter(pk=row.config_id).first()
+    if config is None:
+        raise NoActiveConfig("The payment's config is no longer in use. Start a new payment.")
+    return config
+
+
+def _refuse_changed(row: Payment, last: Attempt) -> None:
+    """Look again under the lock: a second till, or the customer, may have been faster."""
+    _refuse_hopeless(row, last)
+    if _last_attempt(row).pk != last.pk:
+        raise RetryNotAllowed("The customer was asked again meanwhile.", retry_after=20)
+
+
+def _check_limits(row: Payment, config: PaymentConfig, *, now: datetime) -> None:
+    """Count a payment that comes back to life; a live one is counted already."""
+    if row.status in LIVE_STATUSES and row.expires_at > now:
+        return
+    routing.lock_limits(config)
+    routing.check_limits(config, amount=row.amount, now=now)
 
 
 def _reopen(row: Payment, *, actor: Actor, now: datetime) -> None:
