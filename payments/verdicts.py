@@ -87,13 +87,12 @@ def decide(expected: Expected, facts: Sequence[Fact]) -> Verdict:
     """Weigh the facts, given in the order they were stored."""
     said_yes = [fact for fact in facts if fact.verdict == Said.SUCCEEDED]
     own = [fact for fact in said_yes if not fact.is_foreign]
-    proofs = [fact for fact in own if fact.receipt_number and fact.amount == expected.amount]
-    differing = [fact for fact in own if fact.amount not in (None, expected.amount)]
-    answered = [fact for fact in own if fact.source == Source.STK_QUERY]
-    paid = proofs or ([] if differing else answered)
+    differing = _differing(expected, own)
+    paid = _paying(expected, own)
+    credited = _credited_receipt(expected, own)
     doubts = {
         *_foreign_receipts(said_yes),
-        *_surplus_and_differing(facts, proofs, differing),
+        *_surplus_and_differing(expected, own, credited),
         *_conflicts(facts, said_yes),
     }
     status: str | None
@@ -106,7 +105,7 @@ def decide(expected: Expected, facts: Sequence[Fact]) -> Verdict:
     return Verdict(
         status=status,
         deciding=deciding,
-        receipt_number=_credited_receipt(own, proofs, paid=bool(paid)),
+        receipt_number=credited,
         doubts=frozenset(doubts),
         ask_now=bool(own) and not paid and not differing,
     )
@@ -137,11 +136,30 @@ def _paid_or_taken_back(facts: Sequence[Fact], paid: list[Fact]) -> tuple[str, F
     return (Status.REVERSED, taken_back[0]) if taken_back else (Status.COMPLETED, paid[0])
 
 
-def _credited_receipt(own: list[Fact], proofs: list[Fact], *, paid: bool) -> str:
+def _differing(expected: Expected, own: Sequence[Fact]) -> list[Fact]:
+    return [fact for fact in own if fact.amount not in (None, expected.amount)]
+
+
+def _paying(expected: Expected, own: Sequence[Fact]) -> list[Fact]:
+    """Find what makes it paid: proofs, or a query's yes while no other amount was named."""
+    proofs = [fact for fact in own if fact.receipt_number and fact.amount == expected.amount]
+    answered = [fact for fact in own if fact.source == Source.STK_QUERY]
+    return proofs or ([] if _differing(expected, own) else answered)
+
+
+def _credited_receipt(expected: Expected, own: Sequence[Fact]) -> str:
+    """Name the receipt that could be credited first; what came later never takes its place."""
+    for stored in range(1, len(own) + 1):
+        if receipt_number := _creditable(expected, own[:stored]):
+            return receipt_number
+    return ""
+
+
+def _creditable(expected: Expected, own: Sequence[Fact]) -> str:
     """Take the first proof's receipt, or the one a callback without an amount brought."""
-    hinted = [fact for fact in own if fact.receipt_number and fact.amount is None]
-    candidates = proofs or (hinted if paid else [])
-    return candidates[0].receipt_number if candidates else ""
+    paid = _paying(expected, own)
+    hinted = [fact for fact in own if paid and fact.amount is None]
+    return next((fact.receipt_number for fact in (*paid, *hinted) if fact.receipt_number), "")
 
 
 def _final_no(expected: Expected, facts: Sequence[Fact]) -> Fact | None:
@@ -166,23 +184,24 @@ def _foreign_receipts(said_yes: list[Fact]) -> set[Doubt]:
     }
 
 
-def _surplus_and_differing(
-    facts: Sequence[Fact], proofs: list[Fact], differing: list[Fact]
-) -> set[Doubt]:
-    """Doubt every receipt after the credited one as surplus, and amounts that differ."""
-    credited = proofs[0] if proofs else None
-    doubts = {
-        Doubt(ReviewCode.SURPLUS, fact.receipt_number, blocking=False)
-        for fact in proofs
-        if credited and fact.receipt_number != credited.receipt_number
-    }
-    for fact in differing:
-        came_later = credited is not None and facts.index(fact) > facts.index(credited)
-        if came_later and fact.receipt_number not in ("", credited and credited.receipt_number):
-            doubts.add(Doubt(ReviewCode.SURPLUS, fact.receipt_number, blocking=False))
+def _surplus_and_differing(expected: Expected, own: list[Fact], credited: str) -> set[Doubt]:
+    """Doubt every receipt beside the credited one as surplus, and amounts that differ."""
+    doubts = set()
+    receipts_so_far: set[str] = set()
+    for fact in own:
+        is_other = bool(credited) and fact.receipt_number not in ("", credited)
+        if fact.amount in (None, expected.amount):
+            is_surplus, is_mismatch = is_other, False
         else:
+            # Another amount under another receipt is money on top, once ours is credited.
+            is_surplus = is_other and credited in receipts_so_far
+            is_mismatch = not is_surplus
+        if is_surplus:
+            doubts.add(Doubt(ReviewCode.SURPLUS, fact.receipt_number, blocking=False))
+        if is_mismatch:
             subject = fact.receipt_number or fact.key
             doubts.add(Doubt(ReviewCode.AMOUNT_MISMATCH, subject, blocking=True))
+        receipts_so_far.add(fact.receipt_number)
     return doubts
 
 
