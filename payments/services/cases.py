@@ -97,8 +97,14 @@ def _evidence_row(case: Case, evidence: NewEvidence, *, now: datetime) -> Eviden
         receipt_number=outcome.receipt_number or "",
         paid_at=outcome.paid_at,
         digest=_digest(evidence, is_final=is_final),
-        recorded_at=now,
+        recorded_at=_after_all_known(case, now),
     )
+
+
+def _after_all_known(case: Case, now: datetime) -> datetime:
+    """Keep the order of storing, whatever clock a sweep that began earlier goes by."""
+    stored = [row.recorded_at + timedelta(microseconds=1) for row in (*case.known, *case.fresh)]
+    return max([now, *stored])
 
 
 def _is_late_enough(case: Case, evidence: NewEvidence) -> bool:

@@ -25,6 +25,8 @@ from payments.services.transitions import Change, write_changes
 
 __all__ = ["Applied", "NewEvidence", "apply_batch", "apply_evidence"]
 
+_UNDECIDED = frozenset({PaymentStatus.CREATED, PaymentStatus.PENDING, PaymentStatus.EXPIRED})
+
 
 @dataclass(frozen=True)
 class Applied:
@@ -118,7 +120,7 @@ def _settle(case: Case, *, now: datetime) -> None:
     enriched = _take_receipt(payment, verdict, path)
     if enriched and not path:
         case.change.events.append("payment.receipt_learnt")
-    _take_result(payment, verdict, last)
+    _take_result(case, verdict, last, ends_as=path[-1] if path else payment.status)
     if path and path[-1] == PaymentStatus.COMPLETED:
         payment.late = payment.late or now > payment.expires_at
     for row in case.fresh:
@@ -148,14 +150,20 @@ def _take_receipt(payment: Payment, verdict: verdicts.Verdict, path: list[str]) 
     return learnt
 
 
-def _take_result(payment: Payment, verdict: verdicts.Verdict, last: Evidence) -> None:
-    """Show the deciding word, or the latest one while nothing is decided."""
-    if verdict.deciding is not None:
-        payment.result_code = verdict.deciding.result_code
-        payment.result_desc = verdict.deciding.result_desc
-    elif payment.status in {PaymentStatus.CREATED, PaymentStatus.PENDING, PaymentStatus.EXPIRED}:
-        payment.result_code = last.result_code
-        payment.result_desc = last.result_desc
+def _take_result(case: Case, verdict: verdicts.Verdict, last: Evidence, *, ends_as: str) -> None:
+    """Show the deciding word, or the latest one of the latest attempt while nothing is decided."""
+    payment, deciding = case.payment, verdict.deciding
+    if deciding is not None and verdict.status == ends_as:
+        payment.result_code, payment.result_desc = deciding.result_code, deciding.result_desc
+    elif ends_as in _UNDECIDED and _is_worth_showing(case, last):
+        payment.result_code, payment.result_desc = last.result_code, last.result_desc
+
+
+def _is_worth_showing(case: Case, row: Evidence) -> bool:
+    """Tell whether a word that decides nothing says something true of the prompt that is out."""
+    is_too_early_a_no = row.verdict == OutcomeVerdict.FAILED and not row.is_final
+    is_of_the_latest = row.attempt_id in {None, case.attempts[-1].pk if case.attempts else None}
+    return bool(row.result_code) and is_of_the_latest and not is_too_early_a_no
 
 
 def _write(cases: Sequence[Case], *, now: datetime) -> None:
@@ -171,16 +179,17 @@ def _credited(cases: Iterable[Case]) -> list[Receipt]:
     return [
         receipt
         for case in cases
-        for receipt in case.receipts or _known_receipt(case)
+        for receipt in _receipts_of(case)
         if receipt.number == case.payment.receipt_number
     ]
 
 
-def _known_receipt(case: Case) -> list[Receipt]:
-    """Find the receipt an earlier callback brought without saying how much."""
-    if not case.payment.receipt_number:
-        return []
-    return list(case.payment.receipts.filter(number=case.payment.receipt_number))
+def _receipts_of(case: Case) -> list[Receipt]:
+    """List what came now or, where the credited one is not among it, what came earlier."""
+    number = case.payment.receipt_number
+    if not number or any(receipt.number == number for receipt in case.receipts):
+        return case.receipts
+    return list(case.payment.receipts.filter(number=number))
 
 
 def _doubt_orders_paid_twice(cases: Iterable[Case], *, now: datetime) -> None:
