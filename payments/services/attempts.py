@@ -32,12 +32,14 @@ _WRITE = """
 def next_ask(requested_at: datetime, *, now: datetime) -> datetime | None:
     """Return the next rung of the ladder after now, with jitter; None past the horizon."""
     age_s = (now - requested_at).total_seconds()
-    rung = next((step for step in LADDER_S if step > age_s + 1), None)
+    # A rung is behind us once it could have been asked at: asked early, it would be asked twice.
+    rung = next((step for step in LADDER_S if step * (1 - _JITTER) > age_s), None)
     if rung is None:
         return None
     jitter = random.uniform(1 - _JITTER, 1 + _JITTER)  # noqa: S311 - spreads load, hides nothing
     earliest = now + timedelta(seconds=2)
-    return max(requested_at + timedelta(seconds=rung * jitter), earliest)
+    wait_s = min(rung * jitter, LADDER_S[-1])
+    return max(requested_at + timedelta(seconds=wait_s), earliest)
 
 
 def note_evidence(attempt: Attempt | None, row: Evidence, outcome: Outcome) -> None:
@@ -49,15 +51,24 @@ def note_evidence(attempt: Attempt | None, row: Evidence, outcome: Outcome) -> N
     attempt.merchant_request_id = attempt.merchant_request_id or outcome.merchant_request_id
     if attempt.status == AttemptStatus.SUCCEEDED:
         return
-    attempt.result_code, attempt.result_desc = row.result_code, row.result_desc
+    if row.verdict == OutcomeVerdict.FAILED and not row.is_final:
+        return
+    if row.result_code:
+        attempt.result_code, attempt.result_desc = row.result_code, row.result_desc
     if row.verdict == OutcomeVerdict.SUCCEEDED and _proves(row):
         attempt.status, attempt.next_ask_at = AttemptStatus.SUCCEEDED, None
-    elif row.verdict == OutcomeVerdict.FAILED and row.is_final:
+    elif row.verdict == OutcomeVerdict.FAILED:
         attempt.status = AttemptStatus.FAILED
 
 
 def _proves(row: Evidence) -> bool:
-    """Tell whether a yes settles the attempt: a query's, or one with receipt and amount."""
+    """
+    Tell whether a yes settles the attempt: a query's, or one with receipt and amount.
+
+    Another payment's receipt does not: this one's money may still come, so we keep asking.
+    """
+    if row.is_duplicate_receipt:
+        return False
     return row.source == "stk_query" or bool(row.receipt_number and row.amount is not None)
 
 
