@@ -22,7 +22,7 @@ from audit.actors import Actor
 from payments.choices import CallbackStatus, Environment, EvidenceSource, ReviewCode
 from payments.errors import CannotOpen, PaymentsError, UnreadableBody
 from payments.fields import field_ring
-from payments.models import Attempt, CallbackSource, Payment, ProviderCallback
+from payments.models import Attempt, CallbackSource, ProviderCallback
 from payments.providers.base import Outcome
 from payments.providers.registry import parser_for
 from payments.services import evidence, inbox_rows, reviews
@@ -97,7 +97,9 @@ def apply_now(row_id: uuid.UUID, *, lock_wait_ms: int, now: datetime) -> bool:
         return apply_rows([row_id], now=now, lock_wait_ms=lock_wait_ms) == 1
     except DatabaseError:
         logger.info("callback left to the applier", extra={"callback": str(row_id)})
-        return False
+    except Exception:
+        logger.exception("callback left to the applier", extra={"callback": str(row_id)})
+    return False
 
 
 def apply_waiting(*, now: datetime, limit: int = BATCH) -> int:
@@ -108,8 +110,9 @@ def apply_waiting(*, now: datetime, limit: int = BATCH) -> int:
         return 0
     try:
         return apply_rows(ids, now=now)
-    except (DatabaseError, PaymentsError, Payment.DoesNotExist):
+    except Exception:
         # One row spoils the set: take them one by one, so that only that row waits.
+        logger.warning("a set of callbacks could not be applied", exc_info=True)
         return sum(_apply_alone(row_id, now=now) for row_id in ids)
 
 
