@@ -16,11 +16,12 @@ class Sweep:
     why: str
 
 
+# In the order of `sweep --once`: believe what is stored before asking, and ask before giving up.
 SWEEPS = (
+    Sweep("reprocess_callbacks", 10, "The inbox is the queue: apply what is stored and new."),
     Sweep("ask_fresh_attempts", 20, "A customer waits at the till: ask as soon as it is due."),
     Sweep("ask_due_attempts", 120, "Callbacks get lost: ask Safaricom what became of it."),
     Sweep("expire_overdue", 60, "A prompt nobody answered must not look open for ever."),
-    Sweep("reprocess_callbacks", 10, "The inbox is the queue: apply what is stored and new."),
     Sweep("refresh_tokens", 300, "Renew what has under ten minutes left, before a cashier waits."),
     Sweep("purge_raw_bodies", 86_400, "Raw bodies hold personal data: 90 days, then only digests."),
     Sweep("purge_idempotency_keys", 86_400, "Answers are kept seven days, not for ever."),

@@ -186,13 +186,15 @@ def _ask_in_thread(attempt: Attempt, *, now: datetime) -> bool:
 
 def _ask(attempt: Attempt, *, now: datetime) -> bool:
     """Ask about one attempt; step it up the ladder whatever came of it."""
+    was_asked = False
     try:
         with upstream.upstream_slot():
+            was_asked = True
             applied = checking.ask(attempt=attempt, actor=ACTOR, now=now)
     except ProviderUnavailable:
         return False
     finally:
-        _step_up(attempt, now=now, was_asked=True)
+        _step_up(attempt, now=now, was_asked=was_asked)
     return bool(applied and applied.moved)
 
 
