@@ -15,7 +15,6 @@ from contextlib import contextmanager
 
 from django.db import DatabaseError, InterfaceError
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.http.request import RawPostDataException, UnreadablePostError
 from django.utils import timezone
 
 from audit.actors import client_ip
@@ -42,21 +41,29 @@ def stk_callback(request: HttpRequest, subject: str, mac: str) -> HttpResponse:
         response = problem_response(405, "method_not_allowed")
         response["Allow"] = "POST"
         return response
-    body = _read(request)
+    try:
+        body = _read(request)
+    except OSError:
+        # The sender hung up half-way. Nothing is stored, so nothing may be acknowledged.
+        return problem_response(503, "unavailable", retry_after=5)
     if body is None:
         return problem_response(413, "too_large")
     return _keep(request, kind="stk", subject_id=uuid.UUID(hex=subject), body=body)
 
 
 def _read(request: HttpRequest) -> bytes | None:
-    """Read at most the limit and one byte; None when there is more."""
-    try:
-        announced = int(request.META.get("CONTENT_LENGTH") or 0)
-        if announced > MAX_BODY_BYTES:
-            return None
-        body = request.read(MAX_BODY_BYTES + 1)
-    except (ValueError, UnreadablePostError, RawPostDataException, OSError):
-        return b""
+    """
+    Read at most the limit and one byte; None when there is more.
+
+    :raises OSError: when the body does not arrive.
+    """
+    announced = request.META.get("CONTENT_LENGTH") or "0"
+    if announced.isdecimal() and int(announced) > MAX_BODY_BYTES:
+        return None
+    # Django takes a body in chunks for an empty one; the server has put the chunks together.
+    is_chunked = bool(request.META.get("HTTP_TRANSFER_ENCODING"))
+    source = request.META["wsgi.input"] if is_chunked else request
+    body: bytes = source.read(MAX_BODY_BYTES + 1)
     return None if len(body) > MAX_BODY_BYTES else body
 
 
