@@ -36,19 +36,14 @@ def settle_unlisted(
     known: Iterable[Review], fresh: Sequence[Evidence], *, now: datetime
 ) -> list[Review]:
     """
-    Close UNLISTED_SOURCE once a source that is listed says yes: the doubt was who spoke.
+    Close UNLISTED_SOURCE once a listed source says the same, or yes: the doubt was who spoke.
 
     Return the reviews that were closed.
     """
     closed = []
-    said_yes = any(
-        row.verdict == OutcomeVerdict.SUCCEEDED
-        and (row.source == EvidenceSource.STK_QUERY or row.receipt_number)
-        for row in fresh
-    )
     for review in known:
         is_open = review.code == ReviewCode.UNLISTED_SOURCE and review.resolved_at is None
-        if said_yes and is_open:
+        if is_open and any(_confirms(row, review) for row in fresh):
             review.resolved_at = now
             review.resolved_by = "system"
             review.resolution = "accept"
@@ -56,6 +51,14 @@ def settle_unlisted(
             review.is_dirty = True  # type: ignore[attr-defined]
             closed.append(review)
     return closed
+
+
+def _confirms(row: Evidence, review: Review) -> bool:
+    """Tell whether evidence says what the unlisted sender said, or that the money came."""
+    if row.verdict == OutcomeVerdict.SUCCEEDED:
+        return row.source == EvidenceSource.STK_QUERY or bool(row.receipt_number)
+    said = review.callback.result_code if review.callback else ""
+    return row.verdict == OutcomeVerdict.FAILED and row.is_final and row.result_code == said
 
 
 def write(known: Iterable[Review]) -> None:
