@@ -1,0 +1,42 @@
+"""How long and how much: one plan for a real run, one for a smoke test."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Seconds end in _s; everything else is a count."""
+
+    rounds: int = 3
+    load_s: float = 4.0
+    connections: int = 16
+    payments_a_round: int = 3_000
+    shops: int = 50
+    many_shops: int = 10_000
+    calls: int = 400
+    in_flight: int = 300
+    idle_s: float = 6.0
+    busy_s: float = 18.0
+    upstream_s: float = 2.0
+    callbacks_per_s: float = 40.0
+    # What the product itself sets: when a till is answered, when a call is given up.
+    answer_within_s: float = 6.0
+    give_up_s: float = 20.0
+
+
+WHOLE = Plan()
+QUICK = Plan(
+    rounds=1,
+    load_s=1.0,
+    payments_a_round=400,
+    shops=5,
+    many_shops=1_000,
+    calls=100,
+    in_flight=60,
+    idle_s=3.0,
+    busy_s=6.0,
+    upstream_s=0.5,
+    give_up_s=8.0,
+)
