@@ -1,0 +1,294 @@
+"""
+A shop with something in every room, so that a wall can be tried wherever there is one.
+
+Everything of a shop that people can read carries its name, so that one look at an answer tells
+whose it is. Nothing is asked of a provider.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from django.db import transaction
+
+from audit.actors import Actor
+from payments.choices import (
+    AttemptStatus,
+    ConfigStatus,
+    Environment,
+    Provider,
+    ReviewCode,
+    Submission,
+    VerificationResult,
+    VerificationType,
+)
+from payments.models import (
+    Attempt,
+    CredentialVersion,
+    Payment,
+    PaymentConfig,
+    ProviderCallback,
+    Review,
+    VerificationLog,
+)
+from payments.services import callbacks, configs, initiation
+from payments.services.config_rules import ConfigFields
+from payments.services.transitions import Change, record_creation
+from tenants import services as tenants
+from tenants.models import ApiKey, Branch, Membership, Shop, User
+from tenants.roles import Role
+
+SECRETS = {"consumer_key": "ck", "consumer_secret": "cs", "passkey": "pk"}
+ACTOR = Actor.system("tests")
+#: Where a payment of the world was taken.
+PLACES = ("here", "elsewhere", "live")
+
+
+@dataclass
+class Corner:
+    """One shop and what is in it, by name; payments and configs by place."""
+
+    shop: Shop
+    branches: dict[str, Branch] = field(default_factory=dict)
+    configs: dict[str, PaymentConfig] = field(default_factory=dict)
+    payments: dict[str, Payment] = field(default_factory=dict)
+    callbacks: dict[str, ProviderCallback] = field(default_factory=dict)
+    reviews: dict[str, Review] = field(default_factory=dict)
+    users: dict[str, User] = field(default_factory=dict)
+    members: dict[str, Membership] = field(default_factory=dict)
+    key: ApiKey | None = None
+
+    @property
+    def name(self) -> str:
+        return self.shop.name
+
+    def marks(self) -> set[str]:
+        """Return every text by which something of this shop can be recognised."""
+        rows = [self.shop, self.key, *self.payments.values(), *self.callbacks.values()]
+        rows += [*self.branches.values(), *self.configs.values(), *self.reviews.values()]
+        ids = {text for row in rows for text in (str(row.pk), row.pk.hex)}
+        return ids | {self.name, self.name.upper(), self.shop.slug}
+
+
+@contextmanager
+def kept(blocker: Any) -> Iterator[None]:
+    """
+    Keep rows for all the tests of a module, and take them away after the last.
+
+    Each test works in a savepoint inside, so what it changes is gone with it.
+    """
+    with blocker.unblock():
+        block = transaction.atomic()
+        block._from_testcase = True
+        block.__enter__()
+        try:
+            yield
+        finally:
+            transaction.set_rollback(True)
+            block.__exit__(None, None, None)
+
+
+def furnish(*, name: str, number: int, now: datetime) -> Corner:
+    """Make a shop that has one of everything; number keeps receipts and shortcodes apart."""
+    slug = name.lower()
+    corner = Corner(tenants.create_shop(name=name, slug=slug))
+    shop = corner.shop
+    for place in ("here", "elsewhere"):
+        corner.branches[place] = tenants.add_branch(
+            shop=shop, code=f"{slug}-{place}", name=f"{name} {place}"
+        )
+    corner.configs = {
+        "shop": _config(corner, "shop", f"{number}001", None, now=now),
+        "here": _config(corner, "here", f"{number}002", corner.branches["here"], now=now),
+        "elsewhere": _config(
+            corner, "elsewhere", f"{number}003", corner.branches["elsewhere"], now=now
+        ),
+        "live": _config(corner, "live", f"{number}004", None, now=now, live=True),
+    }
+    for place in PLACES:
+        _payment(corner, place, now=now)
+    _doubt(corner, now=now)
+    _people(corner)
+    corner.key, _text = tenants.issue_api_key(
+        shop=shop, name=f"{name} till", role=Role.CASHIER, environment=Environment.SANDBOX
+    )
+    return corner
+
+
+def _config(
+    corner: Corner,
+    place: str,
+    shortcode: str,
+    branch: Branch | None,
+    *,
+    now: datetime,
+    live: bool = False,
+) -> PaymentConfig:
+    config = configs.create_config(
+        shop=corner.shop,
+        environment=Environment.PRODUCTION if live else Environment.SANDBOX,
+        fields=ConfigFields(
+            name=f"{corner.name} {place}",
+            provider=Provider.MPESA_PAYBILL,
+            shortcode=shortcode,
+            branch=branch,
+            purposes=("rent",),
+        ),
+        credentials={
+            name: f"{corner.shop.slug}-{value}-{place}" for name, value in SECRETS.items()
+        },
+        actor=ACTOR,
+        now=now,
+    )
+    config.status, config.is_active, config.verified_at = ConfigStatus.VERIFIED, True, now
+    config.save(update_fields=["status", "is_active", "verified_at"])
+    VerificationLog.objects.create(
+        shop=corner.shop,
+        config=config,
+        version=CredentialVersion.objects.get(config=config),
+        type=VerificationType.values[0],
+        stage="oauth",
+        result=VerificationResult.SUCCESS,
+        response_message=f"{corner.name} {place}",
+    )
+    return config
+
+
+def _payment(corner: Corner, place: str, *, now: datetime) -> None:
+    """Take a payment at a place and let a callback complete it."""
+    live = place == "live"
+    config = corner.configs[place]
+    payment = initiation.new_payment(
+        shop=corner.shop,
+        environment=config.environment,
+        branch=None if live else corner.branches[place],
+        config=config,
+        asked=initiation.NewPayment(
+            amount=150, msisdn=_msisdn(corner, place), order_ref=f"{corner.name}-{place}"
+        ),
+        actor=Actor.system(f"{corner.name} till"),
+        now=now,
+    )
+    payment.save(force_insert=True)
+    attempt = initiation.add_attempt(
+        payment,
+        config=config,
+        version=config.versions.get(),
+        round_=1,
+        now=now,
+    )
+    attempt.status, attempt.submission = AttemptStatus.SUBMITTED, Submission.SENT
+    attempt.checkout_request_id = f"ws_CO_{corner.shop.slug}_{place}_123456789"
+    attempt.save()
+    record_creation(Change(payment, [attempt], [], ACTOR), now=now)
+    corner.callbacks[place] = _callback(corner, attempt, place, now=now)
+    corner.payments[place] = Payment.objects.get(pk=payment.pk)
+
+
+def _callback(corner: Corner, attempt: Attempt, place: str, *, now: datetime) -> ProviderCallback:
+    body = {
+        "Body": {
+            "stkCallback": {
+                "MerchantRequestID": f"{corner.shop.slug}-{place}",
+                "CheckoutRequestID": attempt.checkout_request_id,
+                "ResultCode": 0,
+                "ResultDesc": f"Paid at {corner.name}",
+                "CallbackMetadata": {
+                    "Item": [
+                        {"Name": "Amount", "Value": 150},
+                        {"Name": "MpesaReceiptNumber", "Value": receipt_of(corner.name, place)},
+                    ]
+                },
+            }
+        }
+    }
+    row_id = callbacks.receive(
+        kind="stk",
+        subject_id=attempt.pk,
+        body=json.dumps(body).encode(),
+        content_type="application/json",
+        source_ip="196.201.214.200",
+        now=now,
+    )
+    callbacks.apply_rows([row_id], now=now)
+    return ProviderCallback.objects.get(pk=row_id)
+
+
+def _doubt(corner: Corner, *, now: datetime) -> None:
+    for place, payment in corner.payments.items():
+        corner.reviews[place] = Review.objects.create(
+            shop=corner.shop,
+            environment=payment.environment,
+            payment=payment,
+            callback=corner.callbacks[place],
+            code=ReviewCode.SURPLUS,
+            subject=f"{corner.name} {place}",
+            opened_at=now,
+        )
+
+
+def _people(corner: Corner) -> None:
+    """Hire one person per role, and a cashier of one branch; nobody has a password."""
+    for role in (Role.ADMIN, Role.MANAGER, Role.CASHIER):
+        _hire(corner, role.value, role)
+    _hire(corner, "branch_cashier", Role.CASHIER, branches=[corner.branches["here"]])
+    _hire(corner, "branch_admin", Role.ADMIN, branches=[corner.branches["here"]])
+
+
+def _hire(corner: Corner, post: str, role: str, branches: Any = ()) -> None:
+    user = User.objects.create_user(
+        f"{post}@{corner.shop.slug}.test", None, name=f"{corner.name} {post}"
+    )
+    corner.users[post] = user
+    corner.members[post] = tenants.grant_role(
+        user=user, shop=corner.shop, role=role, branches=branches
+    )
+
+
+def issue(shop: Shop, role: str, *, environment: str = "sandbox", **more: Any) -> str:
+    """Issue a key and return its text."""
+    _row, text = tenants.issue_api_key(
+        shop=shop, name=f"{shop.name} {role}", role=role, environment=environment, **more
+    )
+    return text
+
+
+def row_of(key: str) -> ApiKey:
+    return ApiKey.objects.get(prefix=key.split("_")[2])
+
+
+def receipt_of(name: str, place: str) -> str:
+    """Return the receipt of a shop's payment at a place: ten signs, like Safaricom's."""
+    return hashlib.sha256(f"{name} {place}".encode()).hexdigest()[:10].upper()
+
+
+def _msisdn(corner: Corner, place: str) -> str:
+    digits = int(hashlib.sha256(f"{corner.name} {place}".encode()).hexdigest(), 16) % 10**8
+    return f"2547{digits:08d}"
+
+
+def money_now() -> list[tuple[Any, ...]]:
+    """Return what must not move when a stranger knocks: every payment, attempt, config and review."""
+    payments = Payment.objects.order_by("pk").values_list("pk", "status", "version", "amount")
+    attempts = Attempt.objects.order_by("pk").values_list("pk", "status", "asked_count")
+    accounts = PaymentConfig.objects.order_by("pk").values_list(
+        "pk", "name", "status", "is_active", "is_default", "deleted_at", "updated_at"
+    )
+    reviews = Review.objects.order_by("pk").values_list("pk", "resolved_at", "blocking")
+    inbox = ProviderCallback.objects.order_by("pk").values_list("pk", "status", "tries")
+    return [*payments, *attempts, *accounts, *reviews, *inbox]
+
+
+def settled(corner: Corner) -> bool:
+    """Tell whether the world is as furnished: all payments completed for what was asked."""
+    return all(
+        (payment.status, payment.amount) == ("completed", Decimal(150))
+        for payment in Payment.objects.filter(shop=corner.shop)
+    )
