@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from payments.models import ProviderCallback
 
 SHOWN_CHARACTERS = 8_000
-_PHONE = re.compile(r"(?<![0-9A-Za-z])\+?(?:254|0)?([17][0-9]{8})(?![0-9A-Za-z])")
+_PHONE = re.compile(r"(?<![0-9A-Za-z_])\+?(?:254|0)?([17][0-9]{8})(?![0-9A-Za-z])")
 _CHECKOUT = re.compile(r"ws_CO_[0-9A-Za-z]+")
 # C2B says who paid, and how much is left in the till.
 _PRIVATE = frozenset(

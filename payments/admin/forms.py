@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
+from django.forms.models import construct_instance
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -104,11 +105,9 @@ class ConfigForm(ReasonedModelForm):
             "purposes": gettext_lazy("Tags with commas between; empty serves every purpose."),
         }
 
-    def validate_unique(self) -> None:
-        """Leave it to the service, whose words a person understands."""
-
-    def validate_constraints(self) -> None:
-        """Leave it to the service, whose words a person understands."""
+    def _post_clean(self) -> None:
+        """Leave the model's constraints to the service, whose words a person understands."""
+        construct_instance(self, self.instance, self._meta.fields, self._meta.exclude)
 
     def clean(self) -> dict[str, Any]:
         given = super().clean() or self.cleaned_data
