@@ -105,6 +105,8 @@ class MalipoView(APIView):
         return paginator.get_paginated_response(represent(list(found or [])))
 
     def _read_query(self, request: Request) -> dict[str, Any]:
+        if not request.META.get("QUERY_STRING"):
+            return {}  # no filter is required, and polls send none
         repeated = [name for name, values in request.query_params.lists() if len(values) > 1]
         if repeated:
             raise ValidationError({repeated[0][:64]: ["Give it once."]}, code="repeated")

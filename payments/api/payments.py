@@ -25,7 +25,13 @@ from payments.api.payment_serializers import (
 from payments.errors import InvalidInput, NotFound
 from payments.models import Attempt, Payment
 from payments.services import checking, initiation, readiness, retrying, stats, timeline
-from payments.services.payment_rows import describe_all, describe_one, visible_payments
+from payments.services.payment_rows import (
+    WholePayment,
+    describe_all,
+    describe_one,
+    visible_payments,
+    whole_payment,
+)
 from payments.services.upstream import release_connection
 from tenants.models import Branch
 from tenants.roles import Action
@@ -119,19 +125,32 @@ class PaymentDetail(PaymentView):
         operation_id="payments_retrieve", parameters=[PaymentQuery], responses=PaymentOutput
     )
     def get(self, request: Request, payment_id: uuid.UUID) -> Response:
-        payment = self.payment(payment_id)
+        found = self._look(payment_id)
         if wait_s := self.query.get("wait"):
-            payment = self._wait_for_change(payment, wait_s)
-        return Response(self.describe(payment))
+            found = self._wait_for_change(found, wait_s)
+        return Response(found.describe(role=self.key.role))
 
-    def _wait_for_change(self, payment: Payment, wait_s: int) -> Payment:
+    def _look(self, payment_id: uuid.UUID) -> WholePayment:
+        found = whole_payment(
+            payment_id,
+            shop_id=self.shop.pk,
+            environment=self.environment,
+            role=self.key.role,
+            branch_id=self.branch_id,
+            now=self.now,
+        )
+        if found is None:
+            raise NotFound("There is no such payment.")
+        return found
+
+    def _wait_for_change(self, found: WholePayment, wait_s: int) -> WholePayment:
         """Look every half second, holding no database connection in between."""
-        status, until = payment.status, time.monotonic() + wait_s
-        while payment.status == status and time.monotonic() < until:
+        status, until = found.payment.status, time.monotonic() + wait_s
+        while found.payment.status == status and time.monotonic() < until:
             release_connection()
             time.sleep(_STEP_S)
-            payment = self.payment(payment.pk)
-        return payment
+            found = self._look(found.payment.pk)
+        return found
 
 
 class PaymentTimeline(PaymentView):
