@@ -16,6 +16,7 @@ from typing import Any
 from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import Resolver404, get_resolver
+from structlog.contextvars import bound_contextvars
 
 from payments.api.errors import problem_response
 
@@ -52,7 +53,9 @@ class RequestId:
         request_id = given if _REQUEST_ID.fullmatch(given) else str(uuid.uuid4())
         request.META["HTTP_X_REQUEST_ID"] = request_id
         request.request_id = request_id  # type: ignore[attr-defined]
-        response = self.get_response(request)
+        # The short chain ends before that middleware, whose work would be a tenth of a poll.
+        with bound_contextvars(request_id=request_id):
+            response = self.get_response(request)
         response["X-Request-ID"] = request_id
         response.headers.setdefault(
             "Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=()"

@@ -116,10 +116,10 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "config.middleware.CallbackShortcut",
     "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
     "config.middleware.RequestId",
-    "django_structlog.middlewares.RequestMiddleware",
     "config.middleware.ApiShortcut",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django_structlog.middlewares.RequestMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
