@@ -185,7 +185,7 @@ def _payment(corner: Corner, place: str, *, now: datetime) -> None:
         now=now,
     )
     attempt.status, attempt.submission = AttemptStatus.SUBMITTED, Submission.SENT
-    attempt.checkout_request_id = f"ws_CO_{corner.shop.slug}_{place}_123456789"
+    attempt.checkout_request_id = checkout_id_of(corner.name, place)
     attempt.save()
     record_creation(Change(payment, [attempt], [], ACTOR), now=now)
     corner.callbacks[place] = _callback(corner, attempt, place, now=now)
@@ -267,6 +267,12 @@ def row_of(key: str) -> ApiKey:
 def receipt_of(name: str, place: str) -> str:
     """Return the receipt of a shop's payment at a place: ten signs, like Safaricom's."""
     return hashlib.sha256(f"{name} {place}".encode()).hexdigest()[:10].upper()
+
+
+def checkout_id_of(name: str, place: str) -> str:
+    """Return a CheckoutRequestID of the form of today: a time, then nine digits of the payer's."""
+    digits = int(hashlib.sha256(f"{name} {place}".encode()).hexdigest(), 16) % 10**12
+    return f"ws_CO_2711202{digits:012d}123456789"
 
 
 def _msisdn(corner: Corner, place: str) -> str:
