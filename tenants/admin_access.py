@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from django.db.models import Q, QuerySet
+from django.db.models import Model, Q, QuerySet
 
 from tenants.models import Branch, Membership, Shop
 from tenants.roles import Action, Grant, grant, may
@@ -42,6 +42,19 @@ class Fence:
 
 SHOP_FENCE = Fence(shop="pk", branch=None)
 BRANCH_FENCE = Fence(branch="pk")
+_FENCES: dict[type[Model], Fence] = {Shop: SHOP_FENCE, Branch: BRANCH_FENCE}
+
+
+def fence_of(model: type[Model]) -> Fence:
+    """
+    Return the fence of the rows a form or filter offers.
+
+    Who is bound to branches is offered only what belongs to them, not what all branches share.
+    """
+    if model in _FENCES:
+        return _FENCES[model]
+    of_branches = any(field.name == "branch" for field in model._meta.fields)  # noqa: SLF001
+    return Fence(branch="branch" if of_branches else None)
 
 
 def rows_for(user: User, action: Action, fence: Fence, *, now: datetime) -> Q:

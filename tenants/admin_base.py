@@ -15,8 +15,8 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from tenants.admin_access import (
-    BRANCH_FENCE,
     Fence,
+    fence_of,
     is_bound,
     memberships_with,
     rows_for,
@@ -24,7 +24,7 @@ from tenants.admin_access import (
 )
 from tenants.admin_actions import REASON_LENGTH, ObjectActionsMixin
 from tenants.admin_looks import NONE
-from tenants.models import Branch, Shop
+from tenants.models import Shop
 from tenants.roles import Action, Grant, grant, may
 from tenants.scoping import ShopScopedModel
 
@@ -264,8 +264,8 @@ class ShopScopedModelAdmin(ObjectActionsMixin, BackOfficeAdmin):
             return shops_with(request.user, action)
         if not issubclass(related, ShopScopedModel):
             return related.objects.none()
-        fence = BRANCH_FENCE if related is Branch else Fence(branch=None)
-        return related.objects.filter(rows_for(request.user, action, fence, now=timezone.now()))
+        rows = rows_for(request.user, action, fence_of(related), now=timezone.now())
+        return related.objects.filter(rows)
 
     # Django links a read-only relation whether or not one may open it; these are plain words.
     @admin.display(description=_("shop"))

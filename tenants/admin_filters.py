@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING, Any
 from django.contrib import admin
 from django.utils import timezone
 
-from tenants.admin_access import BRANCH_FENCE, SHOP_FENCE, Fence, rows_for
-from tenants.models import Branch, Shop
+from tenants.admin_access import fence_of, rows_for
 
 if TYPE_CHECKING:
     from django.db.models import ForeignKey
@@ -14,7 +13,6 @@ if TYPE_CHECKING:
 
 # A list longer than this is searched, not scrolled.
 MOST_CHOICES = 100
-_FENCES = {Shop: SHOP_FENCE, Branch: BRANCH_FENCE}
 
 
 class ScopedRelatedFilter(admin.RelatedFieldListFilter):
@@ -28,8 +26,9 @@ class ScopedRelatedFilter(admin.RelatedFieldListFilter):
         self, field: ForeignKey, request: HttpRequest, model_admin: Any
     ) -> list[tuple[Any, str]]:
         related = field.remote_field.model
-        fence = _FENCES.get(related, Fence(branch=None))
-        rows = rows_for(request.user, model_admin.view_action, fence, now=timezone.now())
+        rows = rows_for(
+            request.user, model_admin.view_action, fence_of(related), now=timezone.now()
+        )
         return [(row.pk, str(row)) for row in related.objects.filter(rows)[:MOST_CHOICES]]
 
     def has_output(self) -> bool:
