@@ -81,7 +81,9 @@ def client_ip(request: HttpRequest, *_args: Any) -> str | None:
 def _origin(request: HttpRequest) -> dict[str, Any]:
     return {
         "ip": client_ip(request),
-        "user_agent": request.headers.get("User-Agent", "")[:200],
+        "user_agent": "".join(
+            sign for sign in request.headers.get("User-Agent", "") if sign.isprintable()
+        )[:200],
         "request_id": getattr(request, "request_id", ""),
     }
 

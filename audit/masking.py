@@ -2,9 +2,30 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 HIDDEN = "********"
 _SHOWS_LAST_FOUR = frozenset({"consumer_key", "client_id"})
 _SHORTEST_SHOWN = 12
+# Whatever carries one of these names is a secret, wherever it stands.
+SECRET_NAMES = frozenset(
+    {
+        "consumer_key",
+        "consumer_secret",
+        "passkey",
+        "initiator_name",
+        "initiator_password",
+        "client_id",
+        "client_secret",
+        "api_key",
+        "merchant_id",
+        "password",
+        "secret",
+        "secrets",
+        "token",
+        "credentials",
+    }
+)
 
 
 def mask_secret(name: str, value: str) -> str:
@@ -12,3 +33,16 @@ def mask_secret(name: str, value: str) -> str:
     if name in _SHOWS_LAST_FOUR and len(value) >= _SHORTEST_SHOWN:
         return f"****{value[-4:]}"
     return HIDDEN
+
+
+def shown(name: str, value: Any) -> Any:
+    """Turn a field's value into plain JSON for the trail; a secret's name hides its value."""
+    if name in SECRET_NAMES:
+        return HIDDEN if value else ""
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, list | tuple):
+        return [shown(name, inner) for inner in value]
+    if isinstance(value, dict):
+        return {str(key): shown(str(key), inner) for key, inner in value.items()}
+    return str(value)

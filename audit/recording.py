@@ -1,0 +1,79 @@
+"""Putting an act on the trail: explicit calls, in the transaction of the act itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from django.db import models, transaction
+
+from audit import chain, masking
+from audit.actors import Actor
+from audit.models import AuditEntry, AuditHead
+
+Changes = list[dict[str, Any]]
+
+
+def record(
+    action: str,
+    target: models.Model | None,
+    *,
+    shop_id: Any,
+    actor: Actor,
+    now: datetime,
+    changes: Changes | None = None,
+    previous_state: Mapping[str, Any] | None = None,
+    reason: str = "",
+) -> AuditEntry:
+    """
+    Add an entry to a shop's chain (shop_id None: the platform's) and return it.
+
+    changes and previous_state must be masked already: changes_between and state_of do that. In a
+    transaction that rolls back the entry goes with the act; numbers keep no gap.
+    """
+    with transaction.atomic():
+        head = _lock_head(shop_id)
+        entry = AuditEntry(
+            shop_id=shop_id,
+            seq=head.seq + 1,
+            action=action,
+            object_type=target._meta.label_lower if target else "",  # noqa: SLF001
+            object_id=str(target.pk) if target else "",
+            object_label=str(target)[:200] if target else "",
+            changes=changes or [],
+            previous_state=dict(previous_state or {}),
+            reason=reason[:300],
+            actor_kind=actor.kind,
+            actor_id=actor.id,
+            actor_label=actor.label,
+            actor_role=actor.role,
+            ip=actor.ip,
+            user_agent=actor.user_agent,
+            request_id=actor.request_id,
+            at=now,
+            previous_hash=head.hash,
+        )
+        entry.hash = chain.seal(entry)
+        entry.save(force_insert=True)
+        AuditHead.objects.filter(pk=head.pk).update(seq=entry.seq, hash=entry.hash)
+    return entry
+
+
+def state_of(target: models.Model, fields: tuple[str, ...]) -> dict[str, Any]:
+    """Return the named fields as plain JSON values, masked as masking.py says."""
+    return {name: masking.shown(name, getattr(target, name)) for name in fields}
+
+
+def changes_between(before: Mapping[str, Any], after: Mapping[str, Any]) -> Changes:
+    """List what differs between two states: field, old value, new value."""
+    return [
+        {"field": name, "old": before.get(name), "new": value}
+        for name, value in after.items()
+        if before.get(name) != value
+    ]
+
+
+def _lock_head(shop_id: Any) -> AuditHead:
+    AuditHead.objects.bulk_create([AuditHead(shop_id=shop_id)], ignore_conflicts=True)
+    return AuditHead.objects.select_for_update(of=("self",)).get(shop=shop_id)
