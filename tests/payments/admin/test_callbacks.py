@@ -10,6 +10,7 @@ from payments.admin.bodies import masked
 from payments.models import ProviderCallback
 from payments.services import callbacks
 from tenants.ids import new_id
+from tests.world import checkout_id_of
 
 pytestmark = pytest.mark.django_db
 INBOX = "/admin/payments/providercallback/"
@@ -49,7 +50,7 @@ class TestInbox:
     def test_finds_by_the_whole_checkout_id(self, ours, browse):
         client = browse(ours.users["admin"])
 
-        answer = client.get(INBOX, {"q": "ws_CO_zawadi_here_123456789"})
+        answer = client.get(INBOX, {"q": checkout_id_of(ours.name, "here")})
 
         assert list(answer.context["cl"].result_list) == [ours.callbacks["here"]]
 
