@@ -102,6 +102,8 @@ def _proxies(networks: tuple[str, ...]) -> tuple[Any, ...]:
 
 def _parse(address: str) -> Any | None:
     try:
-        return ipaddress.ip_address(address)
+        parsed = ipaddress.ip_address(address)
     except ValueError:
         return None
+    # A server that listens on [::] sees IPv4 callers as ::ffff:10.0.0.1.
+    return getattr(parsed, "ipv4_mapped", None) or parsed

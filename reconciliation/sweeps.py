@@ -18,7 +18,7 @@ from django.db.models import F, Window
 from django.db.models.functions import RowNumber
 
 from audit.actors import Actor
-from payments.choices import AttemptStatus, PaymentStatus, ReviewCode, VersionStatus
+from payments.choices import AttemptStatus, PaymentStatus, VersionStatus
 from payments.errors import PaymentsError, ProviderUnavailable
 from payments.models import (
     Attempt,
@@ -26,7 +26,6 @@ from payments.models import (
     Payment,
     PaymentConfig,
     ProviderCallback,
-    Review,
 )
 from payments.services import attempts as attempt_rows
 from payments.services import (
@@ -34,6 +33,7 @@ from payments.services import (
     checking,
     expiry,
     idempotency,
+    reviews,
     tokens,
     upstream,
 )
@@ -222,14 +222,7 @@ def _is_paid(attempt: Attempt) -> bool:
 
 
 def _open_unresolved(attempt: Attempt, *, now: datetime) -> None:
-    Review.objects.get_or_create(
-        payment_id=attempt.payment_id,
-        code=ReviewCode.UNRESOLVED,
-        subject=str(attempt.pk),
-        defaults={
-            "shop_id": attempt.shop_id,
-            "environment": attempt.payment.environment,
-            "blocking": False,
-            "opened_at": now,
-        },
-    )
+    """Tell a person; the payment first, as everybody locks."""
+    with transaction.atomic():
+        Payment.objects.select_for_update(of=("self",)).get(pk=attempt.payment_id)
+        reviews.open_unresolved(attempt, now=now)

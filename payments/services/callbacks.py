@@ -9,25 +9,26 @@ is tried again; after eight tries it is dead and a person is told.
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 import logging
 import uuid
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import psycopg
 from django.db import DatabaseError, connection, transaction
 
 from audit.actors import Actor
-from payments.choices import CallbackStatus, Environment, EvidenceSource, ReviewCode
+from payments.choices import CallbackStatus, EvidenceSource, ReviewCode
 from payments.errors import CannotOpen, PaymentsError, UnreadableBody
 from payments.fields import field_ring
-from payments.models import Attempt, CallbackSource, ProviderCallback
+from payments.models import Attempt, Payment, ProviderCallback
 from payments.providers.base import Outcome
 from payments.providers.registry import parser_for
 from payments.services import evidence, inbox_rows, reviews
 from payments.services.evidence import NewEvidence
 from payments.services.inbox_rows import Bound
+from payments.services.sources import is_listed
 from tenants.ids import new_id
 
 logger = logging.getLogger(__name__)
@@ -119,15 +120,21 @@ def apply_waiting(*, now: datetime, limit: int = BATCH) -> int:
 def apply_rows(ids: Sequence[uuid.UUID], *, now: datetime, lock_wait_ms: int | None = None) -> int:
     """Settle the rows that are new and not in another worker's hands; return how many."""
     with transaction.atomic():
-        if lock_wait_ms is not None:
-            _limit_lock_wait(lock_wait_ms)
+        _limit_lock_wait(lock_wait_ms)
         rows = inbox_rows.lock(ids)
-        bound = _bind_all(rows, now=now)
+        bound, refused = _bind_all(rows)
         applied = evidence.apply_batch([_as_evidence(b, now=now) for b in bound], now=now)
         for item, answer in zip(bound, applied, strict=True):
             status = CallbackStatus.APPLIED if answer.is_new else CallbackStatus.DUPLICATE
             inbox_rows.settle(item.row, status, now=now)
-        inbox_rows.write(rows)
+        inbox_rows.write([item.row for item in bound])
+    # Each alone: a payment is locked before its attempts and before the feed of events, and after
+    # the batch above we would hold the feed while waiting for a payment.
+    for item in refused:
+        with transaction.atomic():
+            _limit_lock_wait(lock_wait_ms)
+            if inbox_rows.lock([item.row.pk]):
+                _put_aside(item, now=now)
     inbox_rows.note_config_callbacks(bound, now=now)
     return len(rows)
 
@@ -143,13 +150,15 @@ def apply_again(*, callback: ProviderCallback, actor: Actor, now: datetime) -> P
         if row.status in {CallbackStatus.APPLIED, CallbackStatus.DUPLICATE} or not row.body:
             return row
         row.status, row.problem = CallbackStatus.NEW, ""
-        bound = _bind_all([row], now=now, vouched=True)
+        bound, refused = _bind_all([row], vouched=True)
         for item in bound:
             new = _as_evidence(item, now=now, actor=actor)
             is_new = evidence.apply_evidence(new, now=now).is_new
             status = CallbackStatus.APPLIED if is_new else CallbackStatus.DUPLICATE
             inbox_rows.settle(row, status, now=now)
-        inbox_rows.write([row])
+            inbox_rows.write([row])
+        for refusal in refused:
+            _put_aside(refusal, now=now)
     return row
 
 
@@ -178,19 +187,28 @@ def _note_failure(row_id: uuid.UUID, error: Exception, *, now: datetime) -> None
         inbox_rows.write([row])
 
 
+@dataclass(frozen=True)
+class Refused:
+    """A row that cannot be bound, and why."""
+
+    row: ProviderCallback
+    attempt: Attempt | None
+    why: Unbindable
+
+
 def _bind_all(
-    rows: Sequence[ProviderCallback], *, now: datetime, vouched: bool = False
-) -> list[Bound]:
-    """Bind what can be bound; quarantine or bury the rest with its reason and a review."""
+    rows: Sequence[ProviderCallback], *, vouched: bool = False
+) -> tuple[list[Bound], list[Refused]]:
+    """Bind what can be bound; the rest is to be put aside."""
     attempts = inbox_rows.attempts_of(rows)
-    bound = []
+    bound, refused = [], []
     for row in rows:
         attempt = attempts.get(row.subject_id)
         try:
             bound.append(_bind(row, attempt, vouched=vouched))
-        except Unbindable as refusal:
-            _put_aside(row, attempt, refusal, now=now)
-    return bound
+        except Unbindable as why:
+            refused.append(Refused(row, attempt, why))
+    return bound, refused
 
 
 def _bind(row: ProviderCallback, attempt: Attempt | None, *, vouched: bool) -> Bound:
@@ -229,21 +247,23 @@ def _read(row: ProviderCallback) -> Outcome:
         raise Unbindable(f"Unreadable: {error.detail}", CallbackStatus.DEAD) from error
 
 
-def _put_aside(
-    row: ProviderCallback, attempt: Attempt | None, refusal: Unbindable, *, now: datetime
-) -> None:
-    row.problem = refusal.detail[:300]
-    inbox_rows.settle(row, refusal.row_status, now=now)
-    logger.warning("callback put aside", extra={"callback": str(row.pk), "why": refusal.detail})
+def _put_aside(refused: Refused, *, now: datetime) -> None:
+    """Quarantine or bury a row with its reason and a review, and have the provider asked."""
+    row, attempt, why = refused.row, refused.attempt, refused.why
+    row.problem = why.detail[:300]
+    inbox_rows.settle(row, why.row_status, now=now)
+    inbox_rows.write([row])
+    logger.warning("callback put aside", extra={"callback": str(row.pk), "why": why.detail})
     if attempt is None:
         return
-    unlisted = isinstance(refusal, UnlistedSource)
-    code = ReviewCode.UNLISTED_SOURCE if unlisted else ReviewCode.DEAD_CALLBACK
-    reviews.open_for_callback(row, attempt, code, now=now)
+    Payment.objects.select_for_update(of=("self",)).get(pk=attempt.payment_id)
     # Whoever sent it: something happened, and the provider can be asked.
     Attempt.objects.filter(pk=attempt.pk, status__in=["created", "submitted", "failed"]).update(
         next_ask_at=now
     )
+    unlisted = isinstance(why, UnlistedSource)
+    code = ReviewCode.UNLISTED_SOURCE if unlisted else ReviewCode.DEAD_CALLBACK
+    reviews.open_for_callback(row, attempt, code, now=now)
 
 
 def _as_evidence(bound: Bound, *, now: datetime, actor: Actor | None = None) -> NewEvidence:
@@ -258,18 +278,9 @@ def _as_evidence(bound: Bound, *, now: datetime, actor: Actor | None = None) -> 
     )
 
 
-def is_listed(source_ip: str | None, environment: str) -> bool:
-    """Tell whether callbacks from this address are believed; in sandbox all are."""
-    if environment != Environment.PRODUCTION:
-        return True
-    if not source_ip:
-        return False
-    address = ipaddress.ip_address(source_ip)
-    networks = CallbackSource.objects.filter(is_active=True).values_list("network", flat=True)
-    return any(address in ipaddress.ip_network(network) for network in networks)
-
-
-def _limit_lock_wait(milliseconds: int) -> None:
+def _limit_lock_wait(milliseconds: int | None) -> None:
+    if milliseconds is None:
+        return
     with connection.cursor() as cursor:
         cursor.execute(f"SET LOCAL lock_timeout = '{int(milliseconds)}ms'")
 

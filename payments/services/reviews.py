@@ -7,6 +7,8 @@ from datetime import datetime
 
 from payments.choices import EvidenceSource, OutcomeVerdict, ReviewCode
 from payments.models import Attempt, Evidence, Payment, ProviderCallback, Review
+from payments.services.events import NewEvent, record_events
+from payments.services.representation import describe_payment
 from payments.verdicts import Doubt
 
 
@@ -90,8 +92,8 @@ def _new_review(payment: Payment, doubt: Doubt, *, now: datetime) -> Review:
 def open_for_callback(
     row: ProviderCallback, attempt: Attempt, code: str, *, now: datetime
 ) -> Review:
-    """Open a review about an inbox row, once."""
-    review, _created = Review.objects.get_or_create(
+    """Open a review about an inbox row, once, and tell those who listen."""
+    review, is_new = Review.objects.get_or_create(
         payment_id=attempt.payment_id,
         code=code,
         subject=str(row.pk),
@@ -103,4 +105,33 @@ def open_for_callback(
             "opened_at": now,
         },
     )
+    if is_new:
+        _announce(review, now=now)
     return review
+
+
+def open_unresolved(attempt: Attempt, *, now: datetime) -> Review:
+    """Open a review about an attempt nobody could tell anything of, once."""
+    review, is_new = Review.objects.get_or_create(
+        payment_id=attempt.payment_id,
+        code=ReviewCode.UNRESOLVED,
+        subject=str(attempt.pk),
+        defaults={
+            "shop_id": attempt.shop_id,
+            "environment": attempt.payment.environment,
+            "blocking": False,
+            "opened_at": now,
+        },
+    )
+    if is_new:
+        _announce(review, now=now)
+    return review
+
+
+def _announce(review: Review, *, now: datetime) -> None:
+    payment = Payment.objects.select_related("config", "branch").get(pk=review.payment_id)
+    data = describe_payment(
+        payment, attempts=list(payment.attempts.all()), reviews=list(payment.reviews.all())
+    )
+    event = NewEvent(payment.shop_id, payment.environment, "payment.review_opened", data)
+    record_events([event], now=now)
