@@ -21,6 +21,8 @@ from payments.choices import OutcomeVerdict as Said
 from payments.choices import PaymentStatus as Status
 from payments.choices import ReviewCode
 
+_SUCCESS_CODE = "0"
+
 
 @dataclass(frozen=True)
 class Fact:
@@ -86,7 +88,7 @@ class Verdict:
 def decide(expected: Expected, facts: Sequence[Fact]) -> Verdict:
     """Weigh the facts, given in the order they were stored."""
     said_yes = [fact for fact in facts if fact.verdict == Said.SUCCEEDED]
-    own = [fact for fact in said_yes if not fact.is_foreign]
+    own = [f for f in facts if _is_unclear_yes(f) or (f in said_yes and not f.is_foreign)]
     differing = _differing(expected, own)
     paid = _paying(expected, own)
     credited = _credited_receipt(expected, own)
@@ -137,7 +139,21 @@ def _paid_or_taken_back(facts: Sequence[Fact], paid: list[Fact]) -> tuple[str, F
 
 
 def _differing(expected: Expected, own: Sequence[Fact]) -> list[Fact]:
-    return [fact for fact in own if fact.amount not in (None, expected.amount)]
+    return [fact for fact in own if _differs(expected, fact)]
+
+
+def _differs(expected: Expected, fact: Fact) -> bool:
+    return fact.amount not in (None, expected.amount) or _is_unclear_yes(fact)
+
+
+def _is_unclear_yes(fact: Fact) -> bool:
+    """
+    Tell whether a callback says yes in words its adapter could not read, an amount above all.
+
+    Money may have moved, and not the amount asked: a query, which names none, must not confirm it.
+    """
+    is_yes = fact.source == Source.STK_CALLBACK and fact.result_code == _SUCCESS_CODE
+    return is_yes and fact.verdict == Said.PENDING
 
 
 def _paying(expected: Expected, own: Sequence[Fact]) -> list[Fact]:
@@ -158,7 +174,7 @@ def _credited_receipt(expected: Expected, own: Sequence[Fact]) -> str:
 def _creditable(expected: Expected, own: Sequence[Fact]) -> str:
     """Take the first proof's receipt, or the one a callback without an amount brought."""
     paid = _paying(expected, own)
-    hinted = [fact for fact in own if paid and fact.amount is None]
+    hinted = [f for f in own if paid and f.amount is None and not _is_unclear_yes(f)]
     return next((fact.receipt_number for fact in (*paid, *hinted) if fact.receipt_number), "")
 
 
@@ -190,7 +206,7 @@ def _surplus_and_differing(expected: Expected, own: list[Fact], credited: str) -
     receipts_so_far: set[str] = set()
     for fact in own:
         is_other = bool(credited) and fact.receipt_number not in ("", credited)
-        if fact.amount in (None, expected.amount):
+        if not _differs(expected, fact):
             is_surplus, is_mismatch = is_other, False
         else:
             # Another amount under another receipt is money on top, once ours is credited.
