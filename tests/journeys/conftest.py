@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from payments.models import PaymentConfig
 from tests.client import ApiClient, IssuedKey
-from tests.committed import committed_db as committed_db
+from tests.committed import committed_db as committed_db  # noqa: PLC0414 - a fixture
 from tests.daraja import FakeDaraja
 from tests.journeys.shopfloor import Clock, Till
 
@@ -65,4 +65,3 @@ def cashier(cashier_key: IssuedKey, till: PaymentConfig, api: Callable[..., ApiC
 def web() -> Client:
     """What Safaricom's callbacks come through."""
     return Client()
-

@@ -33,7 +33,10 @@ class TestACashierIsPaid:
         assert paid["paid"] is True
         assert paid["provider"] == "mpesa_paybill"
         push = daraja.ledger.pushes[0]
-        assert (push.transaction_type, push.account_reference) == ("CustomerPayBillOnline", "INV-77")
+        assert (push.transaction_type, push.account_reference) == (
+            "CustomerPayBillOnline",
+            "INV-77",
+        )
 
     def test_in_production_and_only_there_goods_are_released(
         self, shop, make_config, issue_key, api, live_daraja, web
