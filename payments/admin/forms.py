@@ -99,7 +99,7 @@ class ConfigForm(ReasonedModelForm):
             "account_prefix": gettext_lazy(
                 "M-Pesa paybill only: how account references begin, 6 signs at most."
             ),
-            "priority": gettext_lazy("The highest is tried first."),
+            "priority": gettext_lazy("The lowest is tried first."),
             "daily_limit": gettext_lazy("In shillings; empty for none."),
             "monthly_limit": gettext_lazy("In shillings; empty for none."),
             "purposes": gettext_lazy("Tags with commas between; empty serves every purpose."),
