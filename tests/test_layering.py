@@ -33,7 +33,16 @@ _WORDS = tuple(
 # What of the floor below a service may need: rows, roles and limits, never a page or a request.
 _PEOPLE = tuple(
     f"tenants.{name}"
-    for name in ("models", "ids", "choices", "roles", "scoping", "services", "throttling")
+    for name in (
+        "models",
+        "ids",
+        "choices",
+        "roles",
+        "scoping",
+        "services",
+        "throttling",
+        "prepared",
+    )
 )
 # Codes and what they mean are words too; everything else of Daraja's stays in its cupboard.
 _CODES = tuple(f"payments.providers.daraja.{name}" for name in ("result_codes", "explanations"))

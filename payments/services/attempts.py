@@ -6,11 +6,10 @@ import random
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
-from django.db import connection
-
 from payments.choices import AttemptStatus, OutcomeVerdict
 from payments.models import Attempt, Evidence
 from payments.providers.base import Outcome
+from tenants import prepared
 
 # When we ask (safety.md section 6): seconds after the request, until the horizon of 72 hours.
 LADDER_S = (20, 45, 90, 180, 300, 900, 3_600, 21_600, 86_400, 172_800, 259_200)
@@ -97,5 +96,5 @@ def write(attempts: Iterable[Attempt]) -> None:
         if getattr(a, "is_dirty", False)
     ]
     if rows:
-        with connection.cursor() as cursor:
+        with prepared.cursor() as cursor:
             cursor.execute(_WRITE, [list(column) for column in zip(*rows, strict=True)])

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db import connection
-
 from payments.models import Event
+from tenants import prepared
 
 # One statement per batch: the row lock on each feed's counter keeps its numbers without gaps, and
 # feeds are taken in order so that two batches cannot wait for each other.
@@ -23,6 +22,8 @@ _TAKE_NUMBERS = """
 
 
 Feed = tuple[uuid.UUID, str]
+
+_EVENTS = prepared.Writer(Event)
 
 
 @dataclass(frozen=True)
@@ -57,13 +58,14 @@ def record_events(events: Sequence[NewEvent], *, now: datetime) -> list[Event]:
             )
         )
         next_seq[event.feed] += 1
-    return Event.objects.bulk_create(rows)
+    _EVENTS.insert(rows)
+    return rows
 
 
 def _take_numbers(wanted: Counter[Feed]) -> dict[Feed, int]:
     """Return the first number each feed may use."""
     rows = [(*feed, count) for feed, count in sorted(wanted.items())]
-    with connection.cursor() as cursor:
+    with prepared.cursor() as cursor:
         cursor.execute(_TAKE_NUMBERS, [list(column) for column in zip(*rows, strict=True)])
         taken = {(shop, environment): last for shop, environment, last in cursor.fetchall()}
     return {feed: last - wanted[feed] + 1 for feed, last in taken.items()}

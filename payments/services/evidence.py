@@ -22,9 +22,19 @@ from payments.services import attempts as attempt_rows
 from payments.services import ledger, locks, reviews
 from payments.services.cases import Case, NewEvidence, enter, load_cases
 from payments.services.transitions import Change, write_changes
+from tenants import prepared
 
 __all__ = ["Applied", "NewEvidence", "apply_batch", "apply_evidence"]
 
+_EVIDENCE = prepared.Writer(Evidence)
+_Order = tuple[uuid.UUID, str, str]
+_PAID_ORDERS = """
+    SELECT DISTINCT p.shop_id, p.environment, p.order_ref
+    FROM unnest(%s::uuid[], %s::text[], %s::text[]) AS o (shop_id, environment, order_ref)
+    JOIN payments_payment p ON p.shop_id = o.shop_id AND p.order_ref = o.order_ref
+        AND p.environment = o.environment
+    WHERE p.order_ref <> '' AND p.status = 'completed' AND NOT p.id = ANY (%s::uuid[])
+"""
 _UNDECIDED = frozenset({PaymentStatus.CREATED, PaymentStatus.PENDING, PaymentStatus.EXPIRED})
 
 
@@ -168,7 +178,7 @@ def _is_worth_showing(case: Case, row: Evidence) -> bool:
 
 def _write(cases: Sequence[Case], *, now: datetime) -> None:
     _doubt_orders_paid_twice(cases, now=now)
-    Evidence.objects.bulk_create([row for case in cases for row in case.fresh])
+    _EVIDENCE.insert([row for case in cases for row in case.fresh])
     ledger.credit(_credited(cases))
     attempt_rows.write([a for case in cases for a in case.attempts])
     reviews.write([review for case in cases for review in case.reviews])
@@ -202,18 +212,29 @@ def _doubt_orders_paid_twice(cases: Iterable[Case], *, now: datetime) -> None:
     if not completing:
         return
     locks.lock_orders(case.payment for case in completing.values())
+    paid = _paid_orders([case.payment for case in completing.values()])
     for case in completing.values():
         payment = case.payment
-        others = Payment.objects.filter(
-            shop_id=payment.shop_id,
-            environment=payment.environment,
-            order_ref=payment.order_ref,
-            status=PaymentStatus.COMPLETED,
-        ).exclude(pk=payment.pk)
-        if others.exists():
+        if (order := _order_of(payment)) in paid:
             doubt = verdicts.Doubt(ReviewCode.ORDER_PAID_TWICE, payment.order_ref, blocking=True)
             if reviews.open_doubts(payment, case.reviews, {doubt}, now=now) and case.change:
                 case.change.events.append("payment.review_opened")
+        # Within one batch too, only the first one is above doubt.
+        paid.add(order)
+
+
+def _paid_orders(completing: Sequence[Payment]) -> set[_Order]:
+    """Return the orders that completed payments of others have, in one statement for all."""
+    columns = zip(*(_order_of(payment) for payment in completing), strict=True)
+    with prepared.cursor() as cursor:
+        cursor.execute(
+            _PAID_ORDERS, [*(list(column) for column in columns), [p.pk for p in completing]]
+        )
+        return set(cursor.fetchall())
+
+
+def _order_of(payment: Payment) -> _Order:
+    return (payment.shop_id, str(payment.environment), payment.order_ref)
 
 
 def _answer(case: Case, *, is_new: bool) -> Applied:

@@ -7,11 +7,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db import connection
-
-from payments.choices import CallbackStatus
-from payments.models import Attempt, PaymentConfig, ProviderCallback
+from payments.models import Attempt, Payment, PaymentConfig, ProviderCallback
 from payments.providers.base import Outcome
+from tenants import prepared
+from tenants.prepared import Reader
 
 _WRITE = """
     UPDATE payments_providercallback AS c
@@ -26,6 +25,22 @@ _WRITE = """
     WHERE c.id = v.id
 """
 
+_NEW = Reader(
+    """
+    FROM payments_providercallback c WHERE c.id = ANY (%s) AND c.status = 'new'
+    ORDER BY c.received_at, c.id FOR UPDATE OF c SKIP LOCKED
+    """,
+    c=ProviderCallback,
+)
+_ATTEMPTS = Reader(
+    """
+    FROM payments_attempt attempt JOIN payments_payment payment ON payment.id = attempt.payment_id
+    WHERE attempt.id = ANY (%s)
+    """,
+    attempt=Attempt,
+    payment=(Payment, ("id", "shop_id", "environment")),
+)
+
 
 @dataclass
 class Bound:
@@ -38,14 +53,15 @@ class Bound:
 
 def lock(ids: Sequence[uuid.UUID]) -> list[ProviderCallback]:
     """Lock the rows that are still new; those in another worker's hands are left out."""
-    rows = ProviderCallback.objects.select_for_update(skip_locked=True)
-    return list(rows.filter(pk__in=ids, status=CallbackStatus.NEW).order_by("received_at", "pk"))
+    return _NEW.all([list(ids)])
 
 
 def attempts_of(rows: Iterable[ProviderCallback]) -> dict[uuid.UUID, Attempt]:
-    ids = {row.subject_id for row in rows}
-    found = Attempt.objects.select_related("payment").filter(pk__in=ids)
-    return {attempt.pk: attempt for attempt in found}
+    attempts = {}
+    for attempt, payment in _ATTEMPTS.rows([[row.subject_id for row in rows]]):
+        attempt.payment = payment
+        attempts[attempt.pk] = attempt
+    return attempts
 
 
 def note_outcome(row: ProviderCallback, outcome: Outcome) -> None:
@@ -84,7 +100,7 @@ def write(rows: Sequence[ProviderCallback]) -> None:
         )
         for r in rows
     ]
-    with connection.cursor() as cursor:
+    with prepared.cursor() as cursor:
         cursor.execute(_WRITE, [list(column) for column in zip(*values, strict=True)])
 
 

@@ -10,6 +10,10 @@ from decimal import Decimal
 
 from payments.choices import FAMILY_OF, ReceiptChannel, ReceiptStatus
 from payments.models import Payment, Receipt
+from tenants.prepared import Reader, Writer
+
+_NEW = Writer(Receipt, ignore_conflicts=True)
+_HELD = Reader("FROM payments_receipt r WHERE r.number = ANY (%s) ORDER BY r.number", r=Receipt)
 
 
 @dataclass(frozen=True)
@@ -41,9 +45,8 @@ def enter_receipts(
     if not by_key:
         return {}
     rows = [_row(by_key[key], now=now) for key in sorted(by_key)]
-    Receipt.objects.bulk_create(rows, ignore_conflicts=True)
-    numbers = {number for _environment, _family, number in by_key}
-    found = Receipt.objects.filter(number__in=numbers).order_by("number")
+    _NEW.insert(rows)
+    found = _HELD.all([[row.number for row in rows]])
     return {key: row for row in found if (key := _key_of(row)) in by_key}
 
 

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from audit.actors import Actor
 from payments import states
@@ -22,6 +22,7 @@ from payments.errors import InvalidTransition
 from payments.models import Attempt, Payment, Review, Transition
 from payments.services.events import NewEvent, record_events
 from payments.services.representation import describe_payment
+from tenants import prepared
 
 _MOVE = """
     UPDATE payments_payment AS p
@@ -35,6 +36,8 @@ _MOVE = """
               late, result_code, result_desc, completed_at, expires_at)
     WHERE p.id = v.id AND p.version = v.read_version
 """
+
+_TRANSITIONS = prepared.Writer(Transition)
 
 
 @dataclass
@@ -75,7 +78,7 @@ def write_changes(changes: Sequence[Change], *, now: datetime) -> None:
     """
     transitions = [row for change in changes for row in _walk(change, now=now)]
     _update([change.payment for change in changes])
-    Transition.objects.bulk_create(transitions)
+    _TRANSITIONS.insert(transitions)
     record_events([event for change in changes for event in _events(change)], now=now)
 
 
@@ -139,7 +142,7 @@ def _update(payments: Sequence[Payment]) -> None:
         )
         for p in payments
     ]
-    with connection.cursor() as cursor:
+    with prepared.cursor() as cursor:
         cursor.execute(_MOVE, [list(column) for column in zip(*rows, strict=True)])
         if cursor.rowcount != len(payments):
             raise InvalidTransition("Another worker moved the payment first.")
