@@ -163,33 +163,37 @@ def _config(
 
 def _payment(corner: Corner, place: str, *, now: datetime) -> None:
     """Take a payment at a place and let a callback complete it."""
-    live = place == "live"
+    attempt = prompt(corner, place, checkout_id=checkout_id_of(corner.name, place), now=now)
+    corner.callbacks[place] = _callback(corner, attempt, place, now=now)
+    corner.payments[place] = Payment.objects.get(pk=attempt.payment_id)
+
+
+def prompt(
+    corner: Corner, place: str, *, checkout_id: str, now: datetime, sale: str = ""
+) -> Attempt:
+    """Take a payment that waits for its customer; another sale is another phone."""
     config = corner.configs[place]
     payment = initiation.new_payment(
         shop=corner.shop,
         environment=config.environment,
-        branch=None if live else corner.branches[place],
+        branch=config.branch,
         config=config,
         asked=initiation.NewPayment(
-            amount=150, msisdn=_msisdn(corner, place), order_ref=f"{corner.name}-{place}"
+            amount=150,
+            msisdn=_msisdn(corner, place + sale),
+            order_ref=f"{corner.name}-{place}{sale}",
         ),
         actor=Actor.system(f"{corner.name} till"),
         now=now,
     )
     payment.save(force_insert=True)
-    attempt = initiation.add_attempt(
-        payment,
-        config=config,
-        version=config.versions.get(),
-        round_=1,
-        now=now,
-    )
+    version = config.versions.get()
+    attempt = initiation.add_attempt(payment, config=config, version=version, round_=1, now=now)
     attempt.status, attempt.submission = AttemptStatus.SUBMITTED, Submission.SENT
-    attempt.checkout_request_id = checkout_id_of(corner.name, place)
+    attempt.checkout_request_id = checkout_id
     attempt.save()
     record_creation(Change(payment, [attempt], [], ACTOR), now=now)
-    corner.callbacks[place] = _callback(corner, attempt, place, now=now)
-    corner.payments[place] = Payment.objects.get(pk=payment.pk)
+    return attempt
 
 
 def _callback(corner: Corner, attempt: Attempt, place: str, *, now: datetime) -> ProviderCallback:
