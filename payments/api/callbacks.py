@@ -8,10 +8,8 @@ Plain Django, no DRF, no session. What the applying says does not matter to the 
 from __future__ import annotations
 
 import logging
-import threading
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
+from typing import Any
 
 from django.db import DatabaseError, InterfaceError
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -19,7 +17,7 @@ from django.utils import timezone
 
 from audit.actors import client_ip
 from payments import callback_urls
-from payments.api import applier
+from payments.api import applier, traffic
 from payments.api.errors import problem_response
 from payments.services import callbacks
 
@@ -27,10 +25,7 @@ logger = logging.getLogger(__name__)
 
 MAX_BODY_BYTES = 65_536
 # Few callbacks under way, and the lock free at once: then the sender's own thread applies it.
-CALM_CALLBACKS = 4
 LOCK_WAIT_MS = 300
-
-_under_way = threading.BoundedSemaphore(CALM_CALLBACKS)
 
 
 def stk_callback(request: HttpRequest, subject: str, mac: str) -> HttpResponse:
@@ -48,7 +43,8 @@ def stk_callback(request: HttpRequest, subject: str, mac: str) -> HttpResponse:
         return problem_response(503, "unavailable", retry_after=5)
     if body is None:
         return problem_response(413, "too_large")
-    return _keep(request, kind="stk", subject_id=uuid.UUID(hex=subject), body=body)
+    with traffic.under_way():
+        return _keep(request, kind="stk", subject_id=uuid.UUID(hex=subject), body=body)
 
 
 def _read(request: HttpRequest) -> bytes | None:
@@ -67,6 +63,13 @@ def _read(request: HttpRequest) -> bytes | None:
     return None if len(body) > MAX_BODY_BYTES else body
 
 
+def _stream_of(request: HttpRequest) -> Any:
+    """Return where the body is read; one sent in chunks has no length, and Django sees none of it."""
+    is_chunked = request.META.get("HTTP_TRANSFER_ENCODING", "").strip().lower() == "chunked"
+    ends_by_itself = request.META.get("wsgi.input_terminated", False)
+    return request.META["wsgi.input"] if is_chunked and ends_by_itself else request
+
+
 def _keep(request: HttpRequest, *, kind: str, subject_id: uuid.UUID, body: bytes) -> HttpResponse:
     now = timezone.now()
     try:
@@ -81,18 +84,7 @@ def _keep(request: HttpRequest, *, kind: str, subject_id: uuid.UUID, body: bytes
     except (DatabaseError, InterfaceError):
         logger.exception("a callback could not be stored")
         return problem_response(503, "unavailable", retry_after=5)
-    with _calm() as is_calm:
-        if not (is_calm and callbacks.apply_now(row_id, lock_wait_ms=LOCK_WAIT_MS, now=now)):
-            applier.ring()
+    is_calm = traffic.is_calm()
+    if not (is_calm and callbacks.apply_now(row_id, lock_wait_ms=LOCK_WAIT_MS, now=now)):
+        applier.ring()
     return JsonResponse({"ResultCode": 0, "ResultDesc": "Accepted"})
-
-
-@contextmanager
-def _calm() -> Iterator[bool]:
-    """Tell whether few callbacks are under way, counting this one."""
-    is_calm = _under_way.acquire(blocking=False)
-    try:
-        yield is_calm
-    finally:
-        if is_calm:
-            _under_way.release()
