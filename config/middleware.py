@@ -13,12 +13,14 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
+from django.conf import settings
 from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import Resolver404, get_resolver
 from structlog.contextvars import bound_contextvars
 
 from payments.api.errors import problem_response
+from tenants.throttling import Allowance
 
 logger = logging.getLogger(__name__)
 
@@ -116,9 +118,10 @@ def _rendered(response: Any) -> HttpResponseBase:
 
 
 def _set_rate_headers(request: HttpRequest, response: HttpResponse | HttpResponseBase) -> None:
-    allowance = getattr(request, "rate_allowance", None)
-    if allowance is None:
-        return
+    # Who has no key, or asks for what is not there, was not counted: his limit is whole.
+    limit = settings.API_RATE_PER_KEY_PER_MINUTE
+    whole = Allowance(allowed=True, limit=limit, remaining=limit, reset_s=0)
+    allowance = getattr(request, "rate_allowance", whole)
     response["RateLimit-Limit"] = str(allowance.limit)
     response["RateLimit-Remaining"] = str(allowance.remaining)
     response["RateLimit-Reset"] = str(allowance.reset_s)

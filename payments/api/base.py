@@ -48,7 +48,7 @@ class MalipoView(APIView):
     One resource. `actions` names what each method needs in the access matrix; without it, 403.
 
     `filters` reads the query of GET, and an unknown parameter is an error; `is_list` adds limit
-    and cursor. Order of the checks: key, role, rate, query, then the object.
+    and cursor. Order of the checks: key, rate, role, query, then the object.
     """
 
     actions: ClassVar[dict[str, Action]] = {}
@@ -61,6 +61,15 @@ class MalipoView(APIView):
         super().initial(request, *args, **kwargs)
         self.now: datetime = timezone.now()
         self.query: dict[str, Any] = self._read_query(request)
+
+    def check_permissions(self, request: Request) -> None:
+        """Count the call before the role is looked at: what is refused was asked all the same."""
+        if request.auth is not None:
+            super().check_throttles(request)
+        super().check_permissions(request)
+
+    def check_throttles(self, request: Request) -> None:
+        """Count nothing a second time."""
 
     def finalize_response(
         self, request: Request, response: Response, *args: Any, **kwargs: Any
