@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from base64 import b64decode
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 HIGHEST_LIMIT = 200
 DEFAULT_LIMIT = 50
+# What the framework writes: offset, reverse, position.
+_CURSOR = re.compile(rb"(?=.)(?:o=[0-9]{1,4}&?)?(?:r=1&?)?(?:p=[^&=]+)?")
 _NUMBER = re.compile(r"[0-9]{1,6}")
 
 
@@ -36,6 +39,9 @@ class NewestFirst(CursorPagination):
 
     def decode_cursor(self, request: Request) -> Cursor | None:
         """Refuse a cursor that was not ours, before the database has to."""
+        given = request.query_params.get(self.cursor_query_param)
+        if given is not None and not _is_cursor(given):
+            raise _invalid_cursor()
         try:
             cursor = super().decode_cursor(request)
         except NotFound as error:
@@ -87,6 +93,14 @@ def limit_of(request: Request) -> int:
     if not 1 <= limit <= HIGHEST_LIMIT:
         raise ValidationError({"limit": [f"Give 1 to {HIGHEST_LIMIT}."]}, code="out_of_range")
     return limit
+
+
+def _is_cursor(given: str) -> bool:
+    """Tell whether the text has the form of our links: what reads as "the first page" misleads."""
+    try:
+        return _CURSOR.fullmatch(b64decode(given, validate=True)) is not None
+    except ValueError:
+        return False
 
 
 def _is_time(position: str) -> bool:
