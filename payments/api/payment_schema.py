@@ -115,3 +115,43 @@ class TimelineEntry(serializers.Serializer):
     kind = serializers.ChoiceField(["transition", "evidence", "callback", "attempt", "review"])
     summary = serializers.CharField()
     data = serializers.DictField()
+
+
+class TotalOutput(serializers.Serializer):
+    amount = serializers.CharField()
+    count = serializers.IntegerField()
+
+
+class CodeCountOutput(serializers.Serializer):
+    code = serializers.CharField(allow_null=True)
+    count = serializers.IntegerField()
+
+
+class FailedOutput(serializers.Serializer):
+    count = serializers.IntegerField()
+    by_code = CodeCountOutput(many=True)
+
+
+class StatsOutput(serializers.Serializer):
+    """Takings and outcomes; days are Nairobi's."""
+
+    today = TotalOutput()
+    month = TotalOutput()
+    success_rate = serializers.FloatField(allow_null=True)
+    pending = serializers.IntegerField()
+    unknown = serializers.IntegerField()
+    failed = FailedOutput()
+    last_sync_at = serializers.DateTimeField(allow_null=True)
+
+
+class ReasonOutput(serializers.Serializer):
+    code = serializers.CharField()
+    message = serializers.CharField()
+
+
+class ReadinessOutput(serializers.Serializer):
+    """Can a payment be taken now; blockers say what is in the way."""
+
+    ready = serializers.BooleanField()
+    blockers = ReasonOutput(many=True)
+    warnings = ReasonOutput(many=True)

@@ -13,7 +13,13 @@ from rest_framework.response import Response
 
 from payments.api.base import MalipoView
 from payments.api.idempotency import idempotent
-from payments.api.payment_schema import IDEMPOTENCY_HEADER, PaymentOutput, TimelineEntry
+from payments.api.payment_schema import (
+    IDEMPOTENCY_HEADER,
+    PaymentOutput,
+    ReadinessOutput,
+    StatsOutput,
+    TimelineEntry,
+)
 from payments.api.payment_serializers import (
     NoBody,
     PaymentFilters,
@@ -204,7 +210,7 @@ class PaymentStats(PaymentView):
     actions: ClassVar = {"GET": Action.VIEW_STATS}
     filters = StatsFilters
 
-    @extend_schema(operation_id="payments_stats", parameters=[StatsFilters], responses=dict)
+    @extend_schema(operation_id="payments_stats", parameters=[StatsFilters], responses=StatsOutput)
     def get(self, request: Request) -> Response:
         branch = self.branch_named(self.query.get("branch"))
         numbers = stats.shop_numbers(
@@ -222,7 +228,9 @@ class PaymentReadiness(PaymentView):
     actions: ClassVar = {"GET": Action.VIEW_STATS}
     filters = ReadinessFilters
 
-    @extend_schema(operation_id="payments_readiness", parameters=[ReadinessFilters], responses=dict)
+    @extend_schema(
+        operation_id="payments_readiness", parameters=[ReadinessFilters], responses=ReadinessOutput
+    )
     def get(self, request: Request) -> Response:
         branch = self.branch_named(self.query.get("branch"))
         return Response(
