@@ -55,7 +55,10 @@ def _clock(given: str | None) -> datetime:
         return timezone.now()
     if not settings.DEBUG:
         raise CommandError("--now works under DEBUG only.")
-    now = parse_datetime(given)
+    try:
+        now = parse_datetime(given)
+    except ValueError:
+        now = None
     if now is None or now.tzinfo is None:
         raise CommandError("Write --now as RFC 3339, with a zone.")
     return now
