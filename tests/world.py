@@ -16,7 +16,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from django.db import transaction
+from django.core.signals import request_finished, request_started
+from django.db import close_old_connections, transaction
 
 from audit.actors import Actor
 from payments.choices import (
@@ -93,6 +94,18 @@ def kept(blocker: Any) -> Iterator[None]:
         finally:
             transaction.set_rollback(True)
             block.__exit__(None, None, None)
+
+
+@contextmanager
+def one_connection() -> Iterator[None]:
+    """Let a request made past Django's test client leave the test's connection open."""
+    for signal in (request_started, request_finished):
+        signal.disconnect(close_old_connections)
+    try:
+        yield
+    finally:
+        for signal in (request_started, request_finished):
+            signal.connect(close_old_connections)
 
 
 def furnish(*, name: str, number: int, now: datetime) -> Corner:
