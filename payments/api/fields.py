@@ -11,7 +11,7 @@ import re
 import unicodedata
 import uuid
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -178,7 +178,9 @@ class StrictDateTimeField(serializers.Field):
         text = data.replace(" ", "+") if isinstance(data, str) else ""
         try:
             time = parse_datetime(text.upper()) if _TIME.fullmatch(text) else None
-        except ValueError:
+            # In UTC: PostgreSQL takes no zone of 16 hours and more, Python does.
+            time = time and time.astimezone(UTC)
+        except (ValueError, OverflowError):
             time = None
         if time is None or not 1 < time.year < 9999:
             self.fail("invalid")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from base64 import b64decode
-from datetime import UTC
+from datetime import UTC, timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.utils.dateparse import parse_datetime
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 HIGHEST_LIMIT = 200
 DEFAULT_LIMIT = 50
+# PostgreSQL takes no wider one.
+_WIDEST_ZONE = timedelta(hours=16)
 # What the framework writes: offset, reverse, position.
 _CURSOR = re.compile(rb"(?=.)(?:o=[0-9]{1,4}&?)?(?:r=1&?)?(?:p=[^&=]+)?")
 _NUMBER = re.compile(r"[0-9]{1,6}")
@@ -61,7 +63,7 @@ class NewestFirst(CursorPagination):
             "type": "object",
             "required": ["results", "next", "previous"],
             "properties": {
-                "results": {"type": "array", "items": schema},
+                "results": schema,
                 "next": link,
                 "previous": link,
             },
@@ -106,7 +108,8 @@ def _is_cursor(given: str) -> bool:
 def _is_time(position: str) -> bool:
     try:
         time = parse_datetime(position)
-        return time is not None and time.tzinfo is not None and bool(time.astimezone(UTC))
+        offset = time and time.utcoffset()
+        return offset is not None and abs(offset) < _WIDEST_ZONE and bool(time.astimezone(UTC))
     except (ValueError, OverflowError):
         return False
 
