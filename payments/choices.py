@@ -65,7 +65,47 @@ class VerificationType(TextChoices):
     BALANCE_CHECK = "balance_check", _("Balance check")
 
 
+class VerificationStage(TextChoices):
+    """The doctor's probes, in the order in which they are made."""
+
+    FIELDS = "fields", _("Fields and store number")
+    BASE_URL = "base_url", _("Our own address")
+    OAUTH = "oauth", _("Consumer key and secret")
+    PASSKEY = "passkey", _("Passkey")
+    CALLBACK = "callback", _("Callbacks reach us")
+    URLS = "urls", _("C2B addresses")
+    PROMPT = "prompt", _("KES 1 prompt to the owner")
+    BALANCE = "balance", _("Account balance")
+
+
+class RunStatus(TextChoices):
+    RUNNING = "running", _("Running")
+    WAITING = "waiting", _("Waiting for the provider")
+    DONE = "done", _("Done")
+
+
+class BreakerState(TextChoices):
+    """Closed lets payments through, open none, half-open one to see."""
+
+    CLOSED = "closed", _("Closed")
+    OPEN = "open", _("Open")
+    HALF_OPEN = "half_open", _("Half open")
+
+
+class NoticeCode(TextChoices):
+    """What a shop is told on its first page until it is over."""
+
+    ROTATION_DUE = "rotation_due", _("Credentials are due for rotation")
+    ROLLED_BACK = "rolled_back", _("New credentials were rolled back")
+    TOKEN_WAR = "token_war", _("Another system uses the same Daraja app")
+    CREDENTIALS_REFUSED = "credentials_refused", _("Safaricom refuses the credentials")
+    CREDENTIALS_EXPIRE = "credentials_expire", _("Credentials expire soon")
+    APPROVAL_WAITS = "approval_waits", _("A payment config waits for approval")
+    BREAKER_OPEN = "breaker_open", _("A payment config is out of use for now")
+
+
 class VerificationResult(TextChoices):
+    PENDING = "pending", _("Waiting for an answer")
     SUCCESS = "success", _("Success")
     FAILED = "failed", _("Failed")
     TIMEOUT = "timeout", _("Timed out")

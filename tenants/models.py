@@ -221,6 +221,25 @@ class ApiKey(ShopScopedModel):
         return hmac.compare_digest(self.secret_hash, hash_secret(secret))
 
 
+class SupportAccess(ShopScopedModel):
+    """A shop lets platform support look at its masked data until a time, or until it says stop."""
+
+    granted_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    reason = models.CharField(_("reason"), max_length=200, blank=True)
+    granted_at = models.DateTimeField(_("granted"), default=timezone.now, editable=False)
+    expires_at = models.DateTimeField(_("ends"))
+    revoked_at = models.DateTimeField(_("revoked"), null=True, blank=True, editable=False)
+
+    class Meta:
+        verbose_name = _("support access")
+        verbose_name_plural = _("support access")
+        ordering = ["-granted_at"]
+        indexes = [models.Index(fields=["shop", "expires_at"], name="support_access_shop")]
+
+    def __str__(self) -> str:
+        return f"{self.shop} {self.expires_at:%Y-%m-%d %H:%M}"
+
+
 class RateWindow(models.Model):
     """How often something was done in its current minute. Unlogged: it may vanish in a crash."""
 

@@ -17,6 +17,7 @@ from payments.choices import (
     Provider,
     ProviderFamily,
     VerificationResult,
+    VerificationStage,
     VerificationType,
     VersionStatus,
 )
@@ -78,6 +79,15 @@ class PaymentConfig(ShopScopedModel):
     )
     last_test_error = models.CharField(max_length=300, blank=True)
     rotation_scheduled_at = models.DateTimeField(null=True, blank=True)
+    credentials_expire_on = models.DateField(_("credentials expire"), null=True, blank=True)
+    auto_activate = models.BooleanField(_("switch on once verified"), default=False)
+    proven_at = models.DateTimeField(_("control proven"), null=True, blank=True)
+    c2b_version = models.CharField(
+        _("C2B version"), max_length=2, choices=[("v1", "v1"), ("v2", "v2")], default="v2"
+    )
+    c2b_registered_at = models.DateTimeField(_("C2B registered"), null=True, blank=True)
+    c2b_registration = models.JSONField(default=dict, blank=True)
+    refused_count = models.PositiveSmallIntegerField(default=0)
     last_callback_at = models.DateTimeField(_("last callback"), null=True, blank=True)
     created_by = models.CharField(max_length=254)
     updated_by = models.CharField(max_length=254, blank=True)
@@ -165,6 +175,9 @@ class CredentialVersion(ShopScopedModel):
     masks = models.JSONField(default=dict)
     app_fingerprint = models.CharField(max_length=64, blank=True, db_index=True)
     reason = models.CharField(max_length=200, blank=True)
+    scheduled_at = models.DateTimeField(null=True, blank=True)
+    verified_at = models.DateTimeField(null=True, blank=True)
+    refused_count = models.PositiveSmallIntegerField(default=0)
     created_by = models.CharField(max_length=254)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     activated_at = models.DateTimeField(null=True, blank=True)
@@ -225,8 +238,13 @@ class VerificationLog(ShopScopedModel):
     )
     version = models.ForeignKey(CredentialVersion, on_delete=models.PROTECT, null=True)
     type = models.CharField(max_length=16, choices=VerificationType.choices)
-    stage = models.CharField(max_length=16, blank=True)
+    run = models.ForeignKey(
+        "payments.VerificationRun", on_delete=models.PROTECT, null=True, related_name="logs"
+    )
+    stage = models.CharField(max_length=16, choices=VerificationStage.choices, blank=True)
     result = models.CharField(max_length=8, choices=VerificationResult.choices)
+    next_action = models.CharField(max_length=300, blank=True)
+    checkout_request_id = models.CharField(max_length=64, blank=True, db_index=True)
     response_code = models.CharField(max_length=40, blank=True)
     response_message = models.CharField(max_length=300, blank=True)
     error_details = models.CharField(max_length=500, blank=True)
