@@ -202,23 +202,21 @@ def _foreign_receipts(said_yes: list[Fact]) -> set[Doubt]:
 
 def _surplus_and_differing(expected: Expected, own: list[Fact], credited: str) -> set[Doubt]:
     """Doubt every receipt beside the credited one as surplus, and amounts that differ."""
-    doubts = set()
+    surplus: set[str] = set()
+    mismatches: set[str] = set()
     receipts_so_far: set[str] = set()
     for fact in own:
-        is_other = bool(credited) and fact.receipt_number not in ("", credited)
-        if not _differs(expected, fact):
-            is_surplus, is_mismatch = is_other, False
-        else:
-            # Another amount under another receipt is money on top, once ours is credited.
-            is_surplus = is_other and credited in receipts_so_far
-            is_mismatch = not is_surplus
-        if is_surplus:
-            doubts.add(Doubt(ReviewCode.SURPLUS, fact.receipt_number, blocking=False))
-        if is_mismatch:
-            subject = fact.receipt_number or fact.key
-            doubts.add(Doubt(ReviewCode.AMOUNT_MISMATCH, subject, blocking=True))
+        is_other = bool(credited) and fact.receipt_number not in ("", credited, *mismatches)
+        # Another amount under another receipt is money on top, once ours is credited.
+        if is_other and (credited in receipts_so_far or not _differs(expected, fact)):
+            surplus.add(fact.receipt_number)
+        elif _differs(expected, fact):
+            mismatches.add(fact.receipt_number or fact.key)
         receipts_so_far.add(fact.receipt_number)
-    return doubts
+    return {
+        *(Doubt(ReviewCode.SURPLUS, number, blocking=False) for number in surplus),
+        *(Doubt(ReviewCode.AMOUNT_MISMATCH, about, blocking=True) for about in mismatches),
+    }
 
 
 def _conflicts(facts: Sequence[Fact], said_yes: list[Fact]) -> set[Doubt]:
