@@ -9,13 +9,19 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 
 from django.db import close_old_connections
 from django.utils import timezone
 
+from payments.api import traffic
 from payments.services import callbacks
 
 logger = logging.getLogger(__name__)
+
+# Stored is safe, a burst is short, and a sender who is answered late sends again.
+REST_S = 3.0
+_STEP_S = 0.05
 
 _bell = threading.Event()
 _starting = threading.Lock()
@@ -35,9 +41,18 @@ def ring() -> None:
 def drain() -> int:
     """Apply what is due until nothing is; return how many rows were settled."""
     settled = 0
+    _make_way()
     while count := callbacks.apply_waiting(now=timezone.now()):
         settled += count
+        _make_way()
     return settled
+
+
+def _make_way() -> None:
+    """While callbacks rush in, let them be stored first: a set in a while is applied, not more."""
+    until = time.monotonic() + REST_S
+    while traffic.is_rush() and time.monotonic() < until:
+        time.sleep(_STEP_S)
 
 
 def _run() -> None:
