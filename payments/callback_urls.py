@@ -32,7 +32,7 @@ def callback_path(kind: str, subject_id: uuid.UUID) -> str:
 def is_authentic(kind: str, subject_hex: str, mac: str) -> bool:
     """Tell whether any key of the ring made this address; constant in time per key."""
     results = [
-        hmac.compare_digest(_mac(key, kind, subject_hex), mac)
+        hmac.compare_digest(_mac(key, kind, subject_hex).encode(), mac.encode())
         for key in settings.CALLBACK_MAC_KEYS.values()
     ]
     return any(results)

@@ -82,6 +82,10 @@ class SealedSecrets(Mapping[str, Sealed]):
     def __len__(self) -> int:
         return len(self._tokens)
 
+    @property
+    def tokens(self) -> SealedTokens:
+        return SealedTokens(self._tokens)
+
     def __repr__(self) -> str:
         return f"<sealed: {', '.join(sorted(self._tokens))}>"
 
@@ -203,6 +207,8 @@ class EncryptedSecretsField(SealedField, models.JSONField):
     def as_stored(self, value: Any, instance: models.Model) -> SealedTokens:
         if isinstance(value, SealedTokens):
             return value
+        if isinstance(value, SealedSecrets):
+            return value.tokens
         return SealedTokens(
             {name: self.seal_text(instance, secret, name) for name, secret in (value or {}).items()}
         )
@@ -222,6 +228,10 @@ class EncryptedSecretsField(SealedField, models.JSONField):
         ):
             raise ValidationError("This is not sealed text.")
         return SealedTokens(value)
+
+    def get_prep_value(self, value: Any) -> Any:
+        # loaddata saves what access gives; to seal it again, or to print it, would lose it.
+        return dict(value.tokens) if isinstance(value, SealedSecrets) else value
 
     def pre_save(self, model_instance: models.Model, add: bool) -> Any:
         return dict(model_instance.__dict__.get(self.attname) or {})
