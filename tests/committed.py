@@ -25,10 +25,10 @@ def committed_db(django_db_setup: None, django_db_blocker: Any) -> Iterator[None
         try:
             yield
         finally:
-            _delete_our_rows()
+            delete_our_rows()
 
 
-def _delete_our_rows() -> None:
+def delete_our_rows() -> None:
     models = [model for label in _OURS for model in apps.get_app_config(label).get_models(True)]
     tables = {model._meta.db_table for model in models if not model._meta.proxy} - _KEPT
     with transaction.atomic(), connection.cursor() as cursor:

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from django.db.models import Q
 
-from payments.errors import ProviderError, ProviderUnreachable
+from payments.errors import PaymentsError, ProviderUnreachable
 from payments.models import AccessToken, CredentialVersion
 from payments.providers.registry import adapter_for
 from payments.services.credentials import app_fingerprint, open_account
@@ -97,11 +97,11 @@ def _refresh(
 
 
 def _fetch(row: AccessToken, *, version: CredentialVersion, now: datetime) -> AccessToken:
-    account = open_account(config=version.config, version=version)
-    release_connection()
     try:
+        account = open_account(config=version.config, version=version)
+        release_connection()
         grant = adapter_for(account).fetch_access_token()
-    except ProviderError:
+    except PaymentsError:
         _drop_lease(row)
         raise
     row.token = grant.access_token
