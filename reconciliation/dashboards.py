@@ -10,8 +10,8 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from payments.choices import ConfigStatus, Environment, ReviewCode
-from payments.models import Payment, PaymentConfig, Review
+from payments.choices import ConfigStatus, Environment, NoticeCode, ReviewCode
+from payments.models import Notice, Payment, PaymentConfig, Review
 from payments.services import stats
 from payments.services.stats import shop_numbers
 from tenants.admin_access import Fence, rows_for
@@ -35,6 +35,9 @@ _MOST_LISTED = 5
 _PAYMENT_FENCE = Fence(branch="branch", made_at="created_at")
 _REVIEW_FENCE = Fence(branch="payment__branch", made_at="payment__created_at")
 _CONFIG_FENCE = Fence(branch="branch")
+_NOTICE_FENCE = Fence(branch="config__branch")
+# Payments fail, or will, until somebody acts; the rest is a reminder.
+_GRAVE_NOTICES = (NoticeCode.CREDENTIALS_REFUSED, NoticeCode.ROLLED_BACK, NoticeCode.TOKEN_WAR)
 _CALLBACK_CODES = (ReviewCode.DEAD_CALLBACK, ReviewCode.UNLISTED_SOURCE)
 _UNFINISHED = (ConfigStatus.DRAFT, ConfigStatus.PENDING, ConfigStatus.FAILED)
 
@@ -95,8 +98,13 @@ def attention_for(user: User, *, now: datetime) -> list[Attention]:
     """List what this person should look at, the gravest first."""
     reviews = _open_reviews(user, now=now).select_related("shop", "payment")
     newest = reviews.order_by("-blocking", "-opened_at")[:_MOST_LISTED]
+    notices = _open_notices(user, now=now).select_related("shop", "config")[:_MOST_LISTED]
     configs = _unfinished_configs(user, now=now).select_related("shop")[:_MOST_LISTED]
-    return [*map(_review_item, newest), *map(_config_item, configs)]
+    return [
+        *map(_review_item, newest),
+        *map(_notice_item, notices),
+        *map(_config_item, configs),
+    ]
 
 
 def bars_of(days: list[Day]) -> list[Bar]:
@@ -176,6 +184,18 @@ def _review_item(review: Review) -> Attention:
     )
 
 
+def _notice_item(notice: Notice) -> Attention:
+    page, key = ("change", [notice.config_id]) if notice.config_id else ("changelist", [])
+    return Attention(
+        text=notice.get_code_display(),
+        detail=" · ".join(
+            str(part) for part in (notice.shop, notice.config, notice.subject) if part
+        ),
+        url=reverse(f"admin:payments_paymentconfig_{page}", args=key),
+        tone="bad" if notice.code in _GRAVE_NOTICES else "warn",
+    )
+
+
 def _config_item(config: PaymentConfig) -> Attention:
     return Attention(
         text=_("Payment config not verified: %(name)s") % {"name": config},
@@ -188,6 +208,11 @@ def _config_item(config: PaymentConfig) -> Attention:
 def _open_reviews(user: User, *, now: datetime) -> QuerySet[Review]:
     rows = rows_for(user, Action.LIST_PAYMENTS, _REVIEW_FENCE, now=now)
     return Review.objects.filter(rows, resolved_at=None)
+
+
+def _open_notices(user: User, *, now: datetime) -> QuerySet[Notice]:
+    rows = rows_for(user, Action.VIEW_CONFIGS, _NOTICE_FENCE, now=now)
+    return Notice.objects.filter(rows, closed_at=None).exclude(config__deleted_at__isnull=False)
 
 
 def _unfinished_configs(user: User, *, now: datetime) -> QuerySet[PaymentConfig]:
