@@ -137,6 +137,19 @@ def verify_config(
     return VerificationRun(config, logs)
 
 
+def try_version(
+    *, version: CredentialVersion, stages: Iterable[str], actor: Actor, now: datetime
+) -> list[VerificationLog]:
+    """
+    Try a version that is not in use yet, up to the first stage that does not succeed.
+
+    It writes its log and moves neither the version nor its config.
+    """
+    wanted = set(stages)
+    chosen = [stage for stage in STAGES.values() if stage.name in wanted]
+    return _run(chosen, version, actor=actor, now=now)
+
+
 def restore_config(
     *, config: PaymentConfig, reason: str, actor: Actor, now: datetime
 ) -> PaymentConfig:
