@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.db.models import TextChoices
 from django.utils.translation import gettext_lazy as _
 
@@ -49,6 +51,18 @@ class AuditAction(TextChoices):
     LOGIN_FAILED = "user.login_failed", _("Login failed")
     CALLBACK_REAPPLIED = "callback.applied_again", _("Callback applied again")
     SECRETS_REWRAPPED = "secrets.rewrapped", _("Secrets sealed with a new key")
+    SHOP_SWITCHED_OFF = "shop.switched_off", _("Shop switched off")
+    SHOP_SWITCHED_ON = "shop.switched_on", _("Shop switched on")
+    USER_INVITED = "user.invited", _("Person invited")
+    USER_UPDATED = "user.updated", _("Person changed")
+    BUDGET_CHANGED = "access_token.budget_changed", _("Query budget changed")
+    PLATFORM_CHANGED = "platform.changed", _("Platform setting changed")
+    AUDIT_EXPORTED = "audit.exported", _("Audit log exported")
+
+
+def action_choices() -> list[tuple[str, Any]]:
+    """Return the choices as a function: a new action must not ask for a migration."""
+    return list(AuditAction.choices)
 
 
 # Acts for which a person must say why (requirements.md S0-70, D7).

@@ -26,7 +26,11 @@ class ActorKind(TextChoices):
 
 @dataclass(frozen=True)
 class Actor:
-    """A snapshot: label is kept beside the id, so that history reads on when a row is gone."""
+    """
+    A snapshot: label is kept beside the id, so that history reads on when a row is gone.
+
+    reason is why he says he acts, where his page asked; it goes with every entry of the act.
+    """
 
     kind: str
     id: str = ""
@@ -35,6 +39,7 @@ class Actor:
     ip: str | None = None
     user_agent: str = ""
     request_id: str = ""
+    reason: str = ""
 
     @classmethod
     def system(cls, label: str) -> Actor:
@@ -45,10 +50,22 @@ class Actor:
         return cls(kind=ActorKind.PROVIDER, label=label, ip=ip)
 
     @classmethod
-    def from_user(cls, user: User, request: HttpRequest, *, role: str = "") -> Actor:
+    def from_user(
+        cls, user: User, request: HttpRequest | None, *, role: str = "", reason: str = ""
+    ) -> Actor:
         return cls(
-            kind=ActorKind.USER, id=str(user.pk), label=user.email, role=role, **_origin(request)
+            kind=ActorKind.USER,
+            id=str(user.pk),
+            label=user.email,
+            role=role,
+            reason=reason,
+            **_origin(request),
         )
+
+    @classmethod
+    def nobody(cls, request: HttpRequest | None) -> Actor:
+        """Return the actor of who did not say who he is, or only claimed it."""
+        return cls(kind=ActorKind.USER, **_origin(request))
 
     @classmethod
     def from_api_key(cls, key: ApiKey, request: HttpRequest) -> Actor:
@@ -78,7 +95,9 @@ def client_ip(request: HttpRequest, *_args: Any) -> str | None:
     return hops[0] or None
 
 
-def _origin(request: HttpRequest) -> dict[str, Any]:
+def _origin(request: HttpRequest | None) -> dict[str, Any]:
+    if request is None:
+        return {}
     return {
         "ip": client_ip(request),
         "user_agent": "".join(

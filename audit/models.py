@@ -5,7 +5,7 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from audit.actions import AuditAction
+from audit.actions import action_choices
 from audit.actors import ActorKind
 from tenants.ids import new_id
 
@@ -24,7 +24,7 @@ class AuditEntry(models.Model):
         "tenants.Shop", on_delete=models.PROTECT, null=True, blank=True, related_name="+"
     )
     seq = models.BigIntegerField(_("number"))
-    action = models.CharField(_("action"), max_length=48, choices=AuditAction.choices)
+    action = models.CharField(_("action"), max_length=48, choices=action_choices)
     object_type = models.CharField(_("kind of object"), max_length=40, blank=True)
     object_id = models.CharField(_("object id"), max_length=40, blank=True)
     object_label = models.CharField(_("object"), max_length=200, blank=True)

@@ -29,8 +29,9 @@ def record(
     """
     Add an entry to a shop's chain (shop_id None: the platform's) and return it.
 
-    changes and previous_state must be masked already: changes_between and state_of do that. In a
-    transaction that rolls back the entry goes with the act; numbers keep no gap.
+    reason is the act's own, or else the one its actor gave on his page. changes and previous_state
+    must be masked already: changes_between and state_of do that. In a transaction that rolls back
+    the entry goes with the act; numbers keep no gap.
     """
     with transaction.atomic():
         head = _lock_head(shop_id)
@@ -43,7 +44,7 @@ def record(
             object_label=str(target)[:200] if target else "",
             changes=changes or [],
             previous_state=dict(previous_state or {}),
-            reason=reason[:300],
+            reason=(reason or actor.reason)[:300],
             actor_kind=actor.kind,
             actor_id=actor.id,
             actor_label=actor.label,
