@@ -6,12 +6,26 @@ from datetime import datetime
 from typing import Any
 
 from payments.choices import ConfigStatus
-from payments.errors import InvalidTransition
+from payments.errors import InvalidTransition, NotFound
 from payments.models import PaymentConfig
 from payments.states import CONFIG_MOVES, may_move_config
 
 # What a config loses with its status: only a verified one may be active (I20).
 _INACTIVE: dict[str, Any] = {"is_active": False}
+
+
+def lock_config(config: PaymentConfig) -> PaymentConfig:
+    """
+    Read the config again under its lock.
+
+    FOR UPDATE and not NO KEY: a payment about to be inserted for this config holds KEY SHARE on
+    it, and must be seen by whoever deletes it or changes its shortcode.
+    """
+    rows = PaymentConfig.objects.not_deleted().select_related("shop", "branch")
+    locked: PaymentConfig | None = rows.select_for_update(of=("self",)).filter(pk=config.pk).first()
+    if locked is None:
+        raise NotFound
+    return locked
 
 
 def move_config(*, config: PaymentConfig, to: str, now: datetime, **changes: Any) -> PaymentConfig:
