@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 from django.db.models import TextChoices
 from django.utils.translation import gettext_lazy as _
 
@@ -198,6 +200,14 @@ class CallbackStatus(TextChoices):
 
 class CallbackKind(TextChoices):
     STK = "stk", _("STK result")
+    PROOF = "proof", _("Proof of control")
+    C2B = "c2b", _("C2B confirmation")
+    C2B_VALIDATION = "c2b_ask", _("C2B validation")
+
+
+def callback_kinds() -> list[tuple[str, Any]]:
+    """Return the choices as a function: a new kind must not ask for a migration."""
+    return list(CallbackKind.choices)
 
 
 class Finality(TextChoices):

@@ -8,7 +8,7 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from payments.choices import CallbackKind, CallbackStatus
+from payments.choices import CallbackStatus, callback_kinds
 from payments.fields import EncryptedTextField
 from tenants.ids import new_id
 
@@ -22,7 +22,7 @@ class ProviderCallback(models.Model):
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    kind = models.CharField(max_length=8, choices=CallbackKind.choices)
+    kind = models.CharField(max_length=8, choices=callback_kinds)
     subject_id = models.UUIDField()
     shop = models.ForeignKey("tenants.Shop", on_delete=models.PROTECT, null=True, related_name="+")
     payment = models.ForeignKey(

@@ -8,6 +8,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from payments.choices import BreakerState, NoticeCode, ProviderFamily, RunStatus
+from payments.fields import EncryptedTextField
 from payments.models.configs import CredentialVersion, PaymentConfig
 from tenants.scoping import ShopScopedModel, environment_field
 
@@ -20,7 +21,11 @@ class VerificationRun(ShopScopedModel):
     stages = models.JSONField(default=list)
     status = models.CharField(max_length=8, choices=RunStatus.choices, default=RunStatus.RUNNING)
     phone_number = models.CharField(max_length=16, blank=True, help_text=_("Masked."))
+    # The number itself, sealed, only until the prompt was sent: the job needs it.
+    msisdn = EncryptedTextField(default="")
     actor = models.JSONField(default=dict)
+    # When a worker took it; a run nobody took, or whose worker died, is the sweep's.
+    taken_at = models.DateTimeField(null=True, blank=True)
     started_at = models.DateTimeField(default=timezone.now)
     finished_at = models.DateTimeField(null=True, blank=True)
 
