@@ -61,6 +61,28 @@ def record(
     return entry
 
 
+def record_change(
+    action: str,
+    target: models.Model,
+    *,
+    shop_id: Any,
+    before: Mapping[str, Any],
+    actor: Actor,
+    now: datetime,
+) -> AuditEntry:
+    """Add an entry that tells what became of the fields in before, which state_of made."""
+    after = state_of(target, tuple(before))
+    return record(
+        action,
+        target,
+        shop_id=shop_id,
+        actor=actor,
+        now=now,
+        changes=changes_between(before, after),
+        previous_state=before,
+    )
+
+
 def state_of(target: models.Model, fields: tuple[str, ...]) -> dict[str, Any]:
     """Return the named fields as plain JSON values, masked as masking.py says."""
     return {name: masking.shown(name, getattr(target, name)) for name in fields}

@@ -18,6 +18,8 @@ from datetime import datetime, timedelta
 import psycopg
 from django.db import DatabaseError, connection, transaction
 
+from audit import recording
+from audit.actions import AuditAction
 from audit.actors import Actor
 from payments.choices import CallbackStatus, EvidenceSource, ReviewCode
 from payments.errors import CannotOpen, PaymentsError, UnreadableBody
@@ -149,6 +151,7 @@ def apply_again(*, callback: ProviderCallback, actor: Actor, now: datetime) -> P
         row = ProviderCallback.objects.select_for_update().get(pk=callback.pk)
         if row.status in {CallbackStatus.APPLIED, CallbackStatus.DUPLICATE} or not row.body:
             return row
+        before = recording.state_of(row, ("status", "problem"))
         row.status, row.problem = CallbackStatus.NEW, ""
         bound, refused = _bind_all([row], vouched=True)
         for item in bound:
@@ -159,6 +162,8 @@ def apply_again(*, callback: ProviderCallback, actor: Actor, now: datetime) -> P
             inbox_rows.write([row])
         for refusal in refused:
             _put_aside(refusal, now=now)
+        act, shop_id = AuditAction.CALLBACK_REAPPLIED, row.shop_id
+        recording.record_change(act, row, shop_id=shop_id, before=before, actor=actor, now=now)
     return row
 
 

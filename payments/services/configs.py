@@ -16,12 +16,14 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 
+from audit import recording
+from audit.actions import AuditAction
 from audit.actors import Actor
 from payments.choices import ConfigStatus
 from payments.errors import ConfigInUse, DuplicateShortcode, InvalidInput, NotFound, NotVerified
 from payments.models import Attempt, Payment, PaymentConfig
-from payments.services import config_secrets
-from payments.services.config_moves import move_config, refused
+from payments.services import config_secrets, config_trail
+from payments.services.config_moves import lock_config, move_config, refused
 from payments.services.config_rules import ConfigFields, check_fields, clean_secrets
 from payments.states import CREDENTIALS_EDITABLE, LIVE_STATUSES
 from tenants.models import Shop
@@ -72,6 +74,7 @@ def create_config(
     with transaction.atomic():
         _save(config, force_insert=True)
         config_secrets.stage(config=config, given=secrets, actor=actor, now=now)
+        config_trail.record(AuditAction.CONFIG_CREATED, config, before={}, actor=actor, now=now)
     return config
 
 
@@ -91,12 +94,14 @@ def update_config(
     :raises DuplicateShortcode: when the shop and branch already has this shortcode.
     """
     with transaction.atomic():
-        locked = _lock(config)
+        locked = lock_config(config)
+        before = config_trail.state_of(locked)
         fields = replace(ConfigFields.of(locked), **changes)
         check_fields(fields, shop_id=locked.shop_id)
         secrets = clean_secrets(credentials, provider=fields.provider)
         _refuse_forbidden(locked, fields, has_secrets=bool(secrets))
         _apply(locked, fields, secrets, actor=actor, now=now)
+        config_trail.record(AuditAction.CONFIG_UPDATED, locked, before=before, actor=actor, now=now)
     return locked
 
 
@@ -107,12 +112,11 @@ def delete_config(*, config: PaymentConfig, actor: Actor, now: datetime) -> Paym
     :raises ConfigInUse: while payments are live or attempts are still to be asked about.
     """
     with transaction.atomic():
-        locked = _lock(config)
+        locked = lock_config(config)
         if has_open_attempts(locked):
             raise ConfigInUse
-        locked.deleted_at = now
-        locked.is_active = locked.is_default = False
-        _touch(locked, "deleted_at", "is_active", "is_default", actor=actor, now=now)
+        gone = {"deleted_at": now, "is_active": False, "is_default": False}
+        _act(AuditAction.CONFIG_DELETED, locked, gone, actor=actor, now=now)
     return locked
 
 
@@ -123,20 +127,18 @@ def activate_config(*, config: PaymentConfig, actor: Actor, now: datetime) -> Pa
     :raises NotVerified: unless it is verified.
     """
     with transaction.atomic():
-        locked = _lock(config)
+        locked = lock_config(config)
         if locked.status != ConfigStatus.VERIFIED:
             raise NotVerified(current=locked.status)
-        locked.is_active = True
-        _touch(locked, "is_active", actor=actor, now=now)
+        _act(AuditAction.CONFIG_ACTIVATED, locked, {"is_active": True}, actor=actor, now=now)
     return locked
 
 
 def deactivate_config(*, config: PaymentConfig, actor: Actor, now: datetime) -> PaymentConfig:
     """Let no new payment use the config; what is open is still settled."""
     with transaction.atomic():
-        locked = _lock(config)
-        locked.is_active = False
-        _touch(locked, "is_active", actor=actor, now=now)
+        locked = lock_config(config)
+        _act(AuditAction.CONFIG_DEACTIVATED, locked, {"is_active": False}, actor=actor, now=now)
     return locked
 
 
@@ -148,12 +150,12 @@ def set_default_config(*, config: PaymentConfig, actor: Actor, now: datetime) ->
         chosen = next((sibling for sibling in siblings if sibling.pk == config.pk), None)
         if chosen is None:
             raise NotFound
-        for sibling in siblings:
-            if sibling.is_default and sibling.pk != config.pk:
-                sibling.is_default = False
-                _touch(sibling, "is_default", actor=actor, now=now)
-        chosen.is_default = True
-        _touch(chosen, "is_default", actor=actor, now=now)
+        old = [each for each in siblings if each.is_default and each.pk != chosen.pk]
+        for sibling in old:
+            _put(sibling, {"is_default": False}, actor=actor, now=now)
+        instead = [{"field": "default", "old": str(each), "new": str(chosen)} for each in old]
+        made = {"is_default": True}
+        _act(AuditAction.CONFIG_MADE_DEFAULT, chosen, made, actor=actor, now=now, more=instead)
     return chosen
 
 
@@ -167,8 +169,13 @@ def suspend_config(
     :raises InvalidTransition: unless it is verified.
     """
     check_reason(reason)
+    before = config_trail.state_of(config)
     changes = {"suspended_reason": reason, "updated_by": actor.label}
-    return move_config(config=config, to=ConfigStatus.SUSPENDED, now=now, **changes)
+    with transaction.atomic():
+        moved = move_config(config=config, to=ConfigStatus.SUSPENDED, now=now, **changes)
+        act = AuditAction.CONFIG_SUSPENDED
+        config_trail.record(act, moved, before=before, actor=actor, now=now, reason=reason)
+    return moved
 
 
 def check_reason(reason: str) -> None:
@@ -192,20 +199,6 @@ def is_used(config: PaymentConfig) -> bool:
         Payment.objects.filter(config=config).exists()
         or Attempt.objects.filter(config=config).exists()
     )
-
-
-def _lock(config: PaymentConfig) -> PaymentConfig:
-    """
-    Read the config again under its lock.
-
-    FOR UPDATE and not NO KEY: a payment about to be inserted for this config holds KEY SHARE on
-    it, and must be seen by whoever deletes it or changes its shortcode.
-    """
-    rows = PaymentConfig.objects.not_deleted().select_related("shop", "branch")
-    locked: PaymentConfig | None = rows.select_for_update(of=("self",)).filter(pk=config.pk).first()
-    if locked is None:
-        raise NotFound
-    return locked
 
 
 def _siblings(config: PaymentConfig) -> QuerySet[PaymentConfig]:
@@ -281,6 +274,23 @@ def _save(config: PaymentConfig, **how: Any) -> None:
         raise DuplicateShortcode(**named) from error
 
 
-def _touch(config: PaymentConfig, *names: str, actor: Actor, now: datetime) -> None:
-    config.updated_at, config.updated_by = now, actor.label
-    config.save(update_fields=[*names, "updated_at", "updated_by"])
+def _act(
+    action: str,
+    config: PaymentConfig,
+    values: dict[str, Any],
+    *,
+    actor: Actor,
+    now: datetime,
+    more: recording.Changes | None = None,
+) -> None:
+    """Write some fields of a locked config, and who did it."""
+    before = config_trail.state_of(config)
+    _put(config, values, actor=actor, now=now)
+    config_trail.record(action, config, before=before, actor=actor, now=now, more=more)
+
+
+def _put(config: PaymentConfig, values: dict[str, Any], *, actor: Actor, now: datetime) -> None:
+    values = {**values, "updated_at": now, "updated_by": actor.label}
+    for name, value in values.items():
+        setattr(config, name, value)
+    config.save(update_fields=[*values])

@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 from django.db import transaction
 
+from audit.actions import AuditAction
 from audit.actors import Actor
 from payments.choices import ConfigStatus, VerificationResult, VerificationType
 from payments.errors import (
@@ -31,7 +32,7 @@ from payments.errors import (
 )
 from payments.models import CredentialVersion, PaymentConfig, VerificationLog
 from payments.providers import registry
-from payments.services import config_secrets, tokens
+from payments.services import config_secrets, config_trail, tokens
 from payments.services.config_moves import move_config, refused
 from payments.services.config_rules import ConfigFields, check_fields, missing_secrets
 from payments.services.configs import check_reason
@@ -108,6 +109,11 @@ _SAID: tuple[tuple[type[ProviderError], VerificationResult, str], ...] = (
 # A verified config is asked again without losing anything; the others go through pending.
 _STARTS_FROM = frozenset({ConfigStatus.DRAFT, ConfigStatus.FAILED, ConfigStatus.SUSPENDED})
 _STAYS_IN = frozenset({ConfigStatus.PENDING, ConfigStatus.VERIFIED})
+# Silence proves nothing, so it is in the verification log alone.
+_RECORDED: dict[str, str] = {
+    _SUCCESS: AuditAction.CONFIG_VERIFIED,
+    _FAILED: AuditAction.CONFIG_VERIFICATION_FAILED,
+}
 
 
 def verify_config(
@@ -162,7 +168,7 @@ def restore_config(
     check_reason(reason)
     if config.status != ConfigStatus.SUSPENDED:
         raise refused(config, "Only a suspended config is restored.")
-    return verify_config(config=config, actor=actor, now=now).config
+    return verify_config(config=config, actor=replace(actor, reason=reason), now=now).config
 
 
 def _chosen(names: Iterable[str] | None) -> list[Stage]:
@@ -185,10 +191,20 @@ def _version_to_try(config: PaymentConfig) -> CredentialVersion:
 
 
 def _start(config: PaymentConfig, *, actor: Actor, now: datetime) -> None:
-    if config.status in _STARTS_FROM:
+    if config.status == ConfigStatus.SUSPENDED:
+        _lift(config, actor=actor, now=now)
+    elif config.status in _STARTS_FROM:
         move_config(config=config, to=ConfigStatus.PENDING, now=now, updated_by=actor.label)
     elif config.status not in _STAYS_IN:
         raise refused(config, f"A config that is {config.status} needs new credentials first.")
+
+
+@transaction.atomic
+def _lift(config: PaymentConfig, *, actor: Actor, now: datetime) -> None:
+    before = config_trail.state_of(config)
+    move_config(config=config, to=ConfigStatus.PENDING, now=now, updated_by=actor.label)
+    act = AuditAction.CONFIG_RESTORED
+    config_trail.record(act, config, before=before, actor=actor, now=now)
 
 
 def _run(
@@ -257,8 +273,12 @@ def _conclude(
         updated_at=now,
     )
     config.refresh_from_db()
+    before = config_trail.state_of(config)
     if is_whole and config.status == ConfigStatus.PENDING:
         _settle(config, version, last.result, actor=actor, now=now)
+    if is_whole and last.result in _RECORDED:
+        act = _RECORDED[last.result]
+        config_trail.record(act, config, before=before, actor=actor, now=now)
     return config
 
 
