@@ -83,7 +83,7 @@ class TestAskDueAttempts:
 
         first_two = sweeps._claim(now=now, fresh_only=False)
 
-        assert {row.shop_id for row in first_two} == {neighbour.pk, first_two[0].payment.shop_id}
+        assert {row.shop_id for row in first_two} == {neighbour.pk, shop.pk}
 
     def test_claims_nothing_twice(self, waiting, now):
         all_due(now)
@@ -93,7 +93,7 @@ class TestAskDueAttempts:
         assert len(first) == 4
         assert sweeps._claim(now=now, fresh_only=False) == []
 
-    def test_asks_only_fresh_ones_when_told(self, waiting, daraja, now, settings):
+    def test_asks_only_fresh_ones_when_told(self, shop, waiting, daraja, now, settings):
         settings.QUERY_BUDGET_PER_MINUTE = 0
         old = attempt_of(waiting[0])
         Attempt.objects.filter(pk=old.pk).update(requested_at=now - timedelta(minutes=6))
