@@ -23,6 +23,11 @@ SWEEPS = (
     Sweep("ask_due_attempts", 120, "Callbacks get lost: ask Safaricom what became of it."),
     Sweep("expire_overdue", 60, "A prompt nobody answered must not look open for ever."),
     Sweep("refresh_tokens", 300, "Renew what has under ten minutes left, before a cashier waits."),
+    Sweep("run_due_rotations", 60, "Rotations are due, or were left half done by a dead process."),
+    Sweep("expire_configs", 3600, "Credentials end: by their date, or refused again and again."),
+    Sweep("remind_of_rotations", 3600, "A shop wants to know 14, 3 and 1 days before a date."),
+    Sweep("close_token_wars", 3600, "A day of quiet: the other system is gone."),
+    Sweep("mail_notices", 60, "What a shop must know reaches its admins by mail as well."),
     Sweep("purge_raw_bodies", 86_400, "Raw bodies hold personal data: 90 days, then only digests."),
     Sweep("purge_idempotency_keys", 86_400, "Answers are kept seven days, not for ever."),
 )

@@ -19,7 +19,7 @@ from django.db.models.functions import RowNumber
 
 from audit.actors import Actor
 from payments.choices import AttemptStatus, PaymentStatus, VersionStatus
-from payments.errors import PaymentsError, ProviderUnavailable
+from payments.errors import CredentialsRefused, PaymentsError, ProviderUnavailable
 from payments.models import (
     Attempt,
     CredentialVersion,
@@ -31,9 +31,14 @@ from payments.services import attempts as attempt_rows
 from payments.services import (
     callbacks,
     checking,
+    config_expiry,
+    credentials_health,
     expiry,
     idempotency,
+    notice_mails,
     reviews,
+    rotation_schedule,
+    token_wars,
     tokens,
     upstream,
 )
@@ -97,11 +102,38 @@ def refresh_tokens(*, now: datetime) -> int:
         try:
             fetched += tokens.renew_if_short(version=version, now=now)
         except PaymentsError as error:
+            if isinstance(error, CredentialsRefused):
+                credentials_health.note_refusal(version=version, now=now)
             logger.warning(
                 "a token was not renewed",
                 extra={"config": str(version.config_id), "error": error.__class__.__name__},
             )
     return fetched
+
+
+def run_due_rotations(*, now: datetime) -> int:
+    """Put scheduled and left-behind credentials in use; return how many."""
+    return rotation_schedule.run_due(now=now)
+
+
+def remind_of_rotations(*, now: datetime) -> int:
+    """Remind shops of dates that come near; return how many reminders moved."""
+    return rotation_schedule.remind(now=now)
+
+
+def expire_configs(*, now: datetime) -> int:
+    """Expire configs whose credentials are at their end; return how many."""
+    return config_expiry.expire_configs(now=now)
+
+
+def close_token_wars(*, now: datetime) -> int:
+    """Close the notices of apps that were left in peace for a day; return how many."""
+    return token_wars.close_quiet(now=now)
+
+
+def mail_notices(*, now: datetime) -> int:
+    """Send the mails of notices that were not sent yet; return how many."""
+    return notice_mails.send_due(now=now)
 
 
 def purge_raw_bodies(*, now: datetime) -> int:
@@ -130,6 +162,11 @@ SWEEPS: dict[str, Callable[..., int]] = {
         expire_overdue,
         reprocess_callbacks,
         refresh_tokens,
+        run_due_rotations,
+        remind_of_rotations,
+        expire_configs,
+        close_token_wars,
+        mail_notices,
         purge_raw_bodies,
         purge_idempotency_keys,
     )

@@ -41,3 +41,28 @@ def purge_raw_bodies() -> None:
 @shared_task(ignore_result=True)
 def purge_idempotency_keys() -> None:
     run_sweep("purge_idempotency_keys", now=timezone.now())
+
+
+@shared_task(ignore_result=True)
+def run_due_rotations() -> None:
+    run_sweep("run_due_rotations", now=timezone.now())
+
+
+@shared_task(ignore_result=True)
+def remind_of_rotations() -> None:
+    run_sweep("remind_of_rotations", now=timezone.now())
+
+
+@shared_task(ignore_result=True)
+def expire_configs() -> None:
+    run_sweep("expire_configs", now=timezone.now())
+
+
+@shared_task(ignore_result=True)
+def close_token_wars() -> None:
+    run_sweep("close_token_wars", now=timezone.now())
+
+
+@shared_task(ignore_result=True)
+def mail_notices() -> None:
+    run_sweep("mail_notices", now=timezone.now())

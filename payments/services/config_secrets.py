@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 from django.db.models import Max
 from django.views.decorators.debug import sensitive_variables
@@ -43,7 +44,17 @@ def stage(
         return old
     if old is not None:
         _retire(old, now=now)
-    return _make({**kept, **given}, config=config, actor=actor, now=now)
+    secrets = {**kept, **given}
+    return _make(secrets, VersionStatus.CURRENT, config=config, actor=actor, now=now)
+
+
+@sensitive_variables()
+def stage_beside(
+    *, config: PaymentConfig, given: Mapping[str, str], actor: Actor, now: datetime, **why: Any
+) -> CredentialVersion:
+    """Make the next version of the old secrets and the given ones, beside the one in use."""
+    secrets = {**_kept(config, current_of(config)), **given}
+    return _make(secrets, VersionStatus.STAGED, config=config, actor=actor, now=now, **why)
 
 
 @sensitive_variables()
@@ -86,18 +97,25 @@ def _retire(version: CredentialVersion, *, now: datetime) -> None:
 
 @sensitive_variables()
 def _make(
-    secrets: dict[str, str], *, config: PaymentConfig, actor: Actor, now: datetime
+    secrets: dict[str, str],
+    status: VersionStatus,
+    *,
+    config: PaymentConfig,
+    actor: Actor,
+    now: datetime,
+    **why: Any,
 ) -> CredentialVersion:
     newest = config.versions.aggregate(newest=Max("number"))["newest"] or 0
     version = CredentialVersion(
         shop_id=config.shop_id,
         config=config,
         number=newest + 1,
-        status=VersionStatus.CURRENT,
+        status=status,
         masks={name: mask_secret(name, value) for name, value in secrets.items()},
         app_fingerprint=_fingerprint(config, secrets),
         created_by=actor.label,
         created_at=now,
+        **why,
     )
     version.secrets = secrets
     version.save(force_insert=True)

@@ -16,6 +16,7 @@ from audit.actors import Actor
 from audit.models import AuditEntry
 from payments.choices import VersionStatus
 from payments.models import CredentialVersion, PaymentConfig
+from payments.services import config_events
 from payments.services.config_rules import FIELD_NAMES
 
 _STATE = ("environment", "status", "is_active", "is_default", "suspended_reason", "deleted_at")
@@ -50,9 +51,9 @@ def record(
     reason: str = "",
     more: recording.Changes | None = None,
 ) -> AuditEntry:
-    """Put an act on the trail: what it changed since before, and what there was."""
+    """Put an act on the trail: what it changed since before, and what there was; tell the feed."""
     changes = recording.changes_between(before, state_of(config))
-    return recording.record(
+    entry = recording.record(
         action,
         config,
         shop_id=config.shop_id,
@@ -62,6 +63,8 @@ def record(
         previous_state=before,
         reason=reason,
     )
+    config_events.tell(action, config, now=now)
+    return entry
 
 
 def _version_of(config: PaymentConfig) -> CredentialVersion | None:

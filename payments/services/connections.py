@@ -11,7 +11,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import TypeVar
 
-from payments.errors import NoActiveConfig, TokenRefused
+from payments.errors import CredentialsRefused, NoActiveConfig, TokenRefused
 from payments.models import CredentialVersion, PaymentConfig
 from payments.providers.base import (
     AccountDetails,
@@ -19,9 +19,10 @@ from payments.providers.base import (
     Outcome,
     PaymentAccepted,
     PaymentRequest,
+    UrlRegistration,
 )
 from payments.providers.registry import adapter_for
-from payments.services import tokens
+from payments.services import credentials_health, token_wars, tokens
 from payments.services.credentials import open_account
 from payments.services.upstream import release_connection
 
@@ -56,14 +57,37 @@ class Connection:
             lambda adapter: adapter.query_payment(checkout_request_id, asked_at=now), now=now
         )
 
+    def register_urls(self, registration: UrlRegistration, *, now: datetime) -> str:
+        """
+        Register C2B addresses; return the provider's response code.
+
+        :raises ProviderError: when they were not registered, or nobody knows.
+        """
+        return self._call(lambda adapter: adapter.register_urls(registration), now=now)
+
     def _call(self, call: Callable[[Adapter], T], *, now: datetime) -> T:
+        """Make the call, a second time where the token was refused; keep what it says of both."""
+        try:
+            answer = self._try_twice(call, now=now)
+        except CredentialsRefused:
+            credentials_health.note_refusal(version=self._version, now=now)
+            raise
+        credentials_health.note_success(version=self._version)
+        return answer
+
+    def _try_twice(self, call: Callable[[Adapter], T], *, now: datetime) -> T:
         release_connection()
         try:
             return call(adapter_for(self._account, self._token))
         except TokenRefused:
+            app = self._version.app_fingerprint
+            age_s = token_wars.age_if_killed(fingerprint=app, refused=self._token, now=now)
             self._token = tokens.renew_refused(version=self._version, refused=self._token, now=now)
             release_connection()
-            return call(adapter_for(self._account, self._token))
+            answer = call(adapter_for(self._account, self._token))
+        if age_s is not None:
+            token_wars.note_killed(fingerprint=app, age_s=age_s, now=now)
+        return answer
 
 
 def connect(
@@ -78,7 +102,12 @@ def connect(
     version = version or current_version(config)
     version.config = config
     account = open_account(config=config, version=version)
-    return Connection(account, version, tokens.valid_token(version=version, now=now))
+    try:
+        token = tokens.valid_token(version=version, now=now)
+    except CredentialsRefused:
+        credentials_health.note_refusal(version=version, now=now)
+        raise
+    return Connection(account, version, token)
 
 
 def current_version(config: PaymentConfig) -> CredentialVersion:

@@ -40,3 +40,8 @@ def close_notices(
     if subject is not None:
         rows = rows.filter(subject=subject)
     return rows.update(closed_at=now)
+
+
+def version_subject(number: int) -> str:
+    """Name a credential version as the subject of a notice."""
+    return f"v{number}"
