@@ -12,7 +12,7 @@ import environ
 from csp.constants import NONCE, NONE, SELF
 from django.utils.translation import gettext_lazy as _
 
-from config import keys, logs
+from config import keys, logs, openapi
 from config.schedule import BEAT_SCHEDULE
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -36,6 +36,8 @@ env = environ.FileAwareEnv(
     STK_RATE_PER_SHOP_PER_MINUTE=(int, 60),
     STK_RATE_PER_PHONE_PER_MINUTE=(int, 10),
     API_RATE_PER_KEY_PER_MINUTE=(int, 600),
+    BREAKER_FAILURES=(int, 5),
+    BREAKER_COOLING_S=(int, 30),
     UPSTREAM_CALLS_PER_PROCESS=(int, 180),
     DATABASE_POOL_SIZE=(int, 12),
     RAW_BODY_RETENTION_DAYS=(int, 90),
@@ -88,6 +90,9 @@ QUERY_BUDGET_PER_MINUTE = env("QUERY_BUDGET_PER_MINUTE")
 STK_RATE_PER_SHOP_PER_MINUTE = env("STK_RATE_PER_SHOP_PER_MINUTE")
 STK_RATE_PER_PHONE_PER_MINUTE = env("STK_RATE_PER_PHONE_PER_MINUTE")
 API_RATE_PER_KEY_PER_MINUTE = env("API_RATE_PER_KEY_PER_MINUTE")
+# A config is left alone after so many failures in a row, for so long (services/breakers.py)
+BREAKER_FAILURES = env("BREAKER_FAILURES")
+BREAKER_COOLING_S = env("BREAKER_COOLING_S")
 RAW_BODY_RETENTION_DAYS = env("RAW_BODY_RETENTION_DAYS")
 
 INSTALLED_APPS = [
@@ -272,25 +277,7 @@ REST_FRAMEWORK = {
     "UNAUTHENTICATED_USER": None,
     "URL_FORMAT_OVERRIDE": None,
 }
-SPECTACULAR_SETTINGS = {
-    "TITLE": "Malipo API",
-    "DESCRIPTION": "Take M-Pesa payments at the till, and know whether the money is there.",
-    "VERSION": "1",
-    "SERVE_INCLUDE_SCHEMA": False,
-    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
-    "SERVE_AUTHENTICATION": [],
-    "COMPONENT_SPLIT_REQUEST": True,
-    "ENFORCE_NON_BLANK_FIELDS": True,
-    "SWAGGER_UI_DIST": "SIDECAR",
-    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-    "SCHEMA_PATH_PREFIX": "/api/v1",
-    # Two fields are called status; each gets the name of its own vocabulary.
-    "ENUM_NAME_OVERRIDES": {
-        "ConfigStatusEnum": "payments.choices.ConfigStatus",
-        "PaymentStatusEnum": "payments.choices.PaymentStatus",
-        "AttemptStatusEnum": "payments.choices.AttemptStatus",
-    },
-}
+SPECTACULAR_SETTINGS = openapi.SETTINGS
 
 # Logs carry ids, never secrets, never bodies, never whole numbers.
 LOG_FORMAT = env("LOG_FORMAT") or ("console" if DEBUG else "json")

@@ -139,6 +139,12 @@ class DuplicateShortcode(PaymentsError):
     code = "duplicate_shortcode"
 
 
+class ShortcodeClaimed(PaymentsError):
+    """Another business proved control of this shortcode. Contact support."""
+
+    code = "shortcode_claimed"
+
+
 class ConfigInUse(PaymentsError):
     """Payments of this config are still open."""
 
@@ -170,6 +176,10 @@ class ProviderUnavailable(PaymentsError):
 
     code = "provider_unavailable"
     status = 503
+
+
+class BreakerOpen(ProviderUnavailable):
+    """The config failed several times in a row and is left alone for a while."""
 
 
 class UnreadableBody(PaymentsError):
@@ -212,12 +222,24 @@ class ProviderUnreachable(ProviderError):
     may_have_reached_customer = False
 
 
+class RequestRefused(ProviderRefused):
+    """The no concerns this customer or this request: any other config would hear the same."""
+
+
 class TokenRefused(ProviderRefused):
     """The access token was refused (dead, or the app lacks the product)."""
 
 
 class CredentialsRefused(ProviderRefused):
     """The consumer key, secret or passkey is wrong; not raised for an expired token."""
+
+
+class UrlsAlreadyRegistered(ProviderRefused):
+    """The shortcode has C2B addresses, and they are changed elsewhere than here."""
+
+
+class ProductMissing(ProviderRefused):
+    """The app lacks the API's product, or has it in its other version."""
 
 
 class ProviderBusy(ProviderRefused):

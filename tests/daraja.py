@@ -55,6 +55,7 @@ class FakeDaraja:
             default=default, seed=seed, knobs=Knobs(**{"answer_after_s": 0.0, **knobs})
         )
         self.on_callback: Callable[[str, bytes], int | None] = _no_hook
+        self._unplugged: list[str] = []
         self._mock = responses.RequestsMock(assert_all_requests_are_fired=False)
 
     def __enter__(self) -> FakeDaraja:
@@ -89,6 +90,10 @@ class FakeDaraja:
     def break_next(self, endpoint: str, fault: str, *, times: int = 1) -> None:
         """Let the next calls of oauth, push or query meet a fault of faults.FAULTS."""
         self.engine.plan_fault(endpoint, fault, times=times)
+
+    def unplug(self, path: str = "", *, times: int = 1) -> None:
+        """Let the next calls whose address holds path find nobody: no byte of them leaves."""
+        self._unplugged += [path] * times
 
     def kill_token(self, consumer_key: str = "") -> None:
         self.engine.kill_token(consumer_key)
@@ -140,6 +145,10 @@ class FakeDaraja:
         return response
 
     def _answer(self, request: requests.PreparedRequest) -> tuple[int, dict[str, str], bytes]:
+        for path in self._unplugged:
+            if path in str(request.url):
+                self._unplugged.remove(path)
+                raise requests.ConnectTimeout("no route to host")
         answer = self.engine.handle(
             request.method or "GET",
             str(request.url).removeprefix(self.base_url),

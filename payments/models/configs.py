@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from payments.choices import (
     FAMILY_OF,
+    BreakerState,
     ConfigHealth,
     ConfigStatus,
     Provider,
@@ -149,12 +150,16 @@ class PaymentConfig(ShopScopedModel):
 
     @property
     def health(self) -> str:
-        """Tell what the last test and the status say; the breaker of failover refines it."""
+        """Tell what status, breaker and last test say; lists read the breaker along with it."""
         if self.status in {ConfigStatus.SUSPENDED, ConfigStatus.EXPIRED, ConfigStatus.FAILED}:
             return ConfigHealth.DOWN
         if self.status != ConfigStatus.VERIFIED:
             return ConfigHealth.UNKNOWN
-        ok = self.last_test_result == VerificationResult.SUCCESS
+        breaker = getattr(self, "breaker", None)
+        if breaker is not None and breaker.state == BreakerState.OPEN:
+            return ConfigHealth.DOWN
+        is_shaky = breaker is not None and breaker.failures > 0
+        ok = self.last_test_result == VerificationResult.SUCCESS and not is_shaky
         return ConfigHealth.OK if ok else ConfigHealth.DEGRADED
 
 

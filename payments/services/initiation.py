@@ -21,12 +21,22 @@ from audit.actors import Actor
 from payments import msisdn as msisdns
 from payments import references
 from payments.choices import AttemptStatus, Submission
-from payments.errors import OrderInProgress, PromptOpen, RateLimited
+from payments.errors import BreakerOpen, OrderInProgress, PromptOpen, RateLimited
 from payments.fields import blind_index
 from payments.models import Attempt, CredentialVersion, IdempotencyKey, Payment, PaymentConfig
 from payments.services import attempts as attempt_rows
-from payments.services import expiry, guards, idempotency, prompting, routing, upstream
+from payments.services import (
+    breakers,
+    decisions,
+    expiry,
+    guards,
+    idempotency,
+    prompting,
+    routing,
+    upstream,
+)
 from payments.services.connections import current_version
+from payments.services.decisions import Why
 from payments.services.transitions import Change, record_creation
 from tenants import throttling
 from tenants.ids import new_id
@@ -80,13 +90,12 @@ def initiate_payment(
     resolution.raise_if_empty()
     upstream.take_slot()
     try:
-        payment, attempt = _store(
+        payment, attempt, others = _store_at_first_free(
+            resolution,
             shop=shop,
             environment=environment,
             branch=branch,
             asked=asked,
-            candidates=resolution.candidates,
-            resolution=resolution.as_data(),
             idempotency_key=idempotency_key,
             actor=actor,
             now=now,
@@ -94,9 +103,33 @@ def initiate_payment(
     except BaseException:
         upstream.free_slot()
         raise
-    prompting.prompt(attempt=attempt, msisdn=asked.msisdn, others=resolution.candidates[1:])
+    prompting.prompt(attempt=attempt, msisdn=asked.msisdn, others=others)
     payment.refresh_from_db()
     return payment
+
+
+def _store_at_first_free(
+    resolution: routing.Resolution, **given: Any
+) -> tuple[Payment, Attempt, Sequence[PaymentConfig]]:
+    """
+    Store at the first candidate whose breaker lets this payment through.
+
+    Of the payments that come upon a breaker at the end of its time, one tries it; the others see
+    here that they were second, and take the next candidate.
+
+    :raises BreakerOpen: when no candidate lets it through; nothing was stored.
+    """
+    record, candidates = resolution.as_data(), resolution.candidates
+    refusal: BreakerOpen | None = None
+    for number, config in enumerate(candidates):
+        try:
+            payment, attempt = _store(config=config, resolution=record, **given)
+        except BreakerOpen as error:
+            refusal = error
+            record = decisions.written(record, config.pk, tried=None, outcome=Why.BREAKER_OPEN)
+        else:
+            return payment, attempt, candidates[number + 1 :]
+    raise refusal or BreakerOpen(resolution=record)
 
 
 def _store(
@@ -105,14 +138,13 @@ def _store(
     environment: str,
     branch: Branch | None,
     asked: NewPayment,
-    candidates: Sequence[PaymentConfig],
-    resolution: list[dict[str, Any]],
+    config: PaymentConfig,
+    resolution: decisions.Record,
     idempotency_key: IdempotencyKey | None,
     actor: Actor,
     now: datetime,
 ) -> tuple[Payment, Attempt]:
     """Commit payment, attempt and idempotency key together, under the locks that make one win."""
-    config = candidates[0]
     payment = new_payment(
         shop=shop,
         environment=environment,
@@ -132,6 +164,7 @@ def _store(
         routing.lock_limits(config)
         routing.check_limits(config, amount=payment.amount, now=now)
         take_rate(payment, now=now)
+        breakers.admit(config=config, now=now)
         _insert(payment)
         attempt = add_attempt(payment, config=config, version=version, round_=1, now=now)
         record_creation(Change(payment, [attempt], [], actor), now=now)

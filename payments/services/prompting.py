@@ -24,9 +24,8 @@ from payments.choices import AttemptStatus, PaymentStatus, Submission
 from payments.errors import PaymentsError, ProviderError
 from payments.models import Attempt, Payment, PaymentConfig
 from payments.providers.base import PaymentAccepted, PaymentRequest
-from payments.services import attempts as attempt_rows
-from payments.services import upstream
-from payments.services.connections import Connection, connect, current_version
+from payments.services import breakers, failover, upstream
+from payments.services.connections import Connection, connect
 from payments.services.transitions import Change, write_changes
 
 logger = logging.getLogger(__name__)
@@ -65,10 +64,10 @@ def prompt(*, attempt: Attempt, msisdn: str, others: Sequence[PaymentConfig] = (
             if answer is None:
                 keeps_slot = True
                 return
-            refused = record_answer(attempt=attempt, answer=answer, is_last=not others)
-            if not (refused and others):
+            following = record_answer(attempt=attempt, answer=answer, others=others)
+            if following is None:
                 return
-            attempt, others = _next_attempt(attempt, others[0]), others[1:]
+            attempt, others = following, _after(following, others)
     finally:
         if not keeps_slot:
             upstream.free_slot()
@@ -115,7 +114,7 @@ def _request(attempt: Attempt, msisdn: str) -> PaymentRequest:
 def _record_late(attempt: Attempt, call: Future[Answer]) -> None:
     """Record an answer the till did not wait for; the config is not changed any more."""
     try:
-        record_answer(attempt=attempt, answer=call.result(), is_last=True)
+        record_answer(attempt=attempt, answer=call.result())
     except Exception:
         logger.exception("a late answer was not recorded", extra={"attempt": str(attempt.pk)})
     finally:
@@ -123,9 +122,11 @@ def _record_late(attempt: Attempt, call: Future[Answer]) -> None:
         close_old_connections()
 
 
-def record_answer(*, attempt: Attempt, answer: Answer, is_last: bool) -> bool:
+def record_answer(
+    *, attempt: Attempt, answer: Answer, others: Sequence[PaymentConfig] = ()
+) -> Attempt | None:
     """
-    Record what the provider answered; tell whether it was a proven refusal.
+    Record what the provider answered; return the attempt at the next config, where one follows.
 
     A callback may have overtaken this: ids it brought are kept, a settled payment stays settled.
     """
@@ -139,10 +140,33 @@ def record_answer(*, attempt: Attempt, answer: Answer, is_last: bool) -> bool:
         attempts = list(payment.attempts.order_by("number"))
         row = next(a for a in attempts if a.pk == attempt.pk)
         refused = _note_answer(row, answer, now=now)
+        following = None
+        if refused and isinstance(answer, PaymentsError):
+            following = failover.next_attempt(
+                payment=payment, refused=row, answer=answer, others=others, now=now
+            )
+        is_last = following is None
         change = _change(payment, attempts, refused=refused, is_last=is_last, answer=answer)
         if change is not None:
             write_changes([change], now=now)
-    return refused
+        _tell_breaker(attempt, row, answer, now=now)
+    return following
+
+
+def _after(following: Attempt, others: Sequence[PaymentConfig]) -> Sequence[PaymentConfig]:
+    """Return the candidates that come after the one that is tried now."""
+    place = [config.pk for config in others].index(following.config_id)
+    return others[place + 1 :]
+
+
+def _tell_breaker(attempt: Attempt, row: Attempt, answer: Answer, *, now: datetime) -> None:
+    """Count the answer for the config, last in the transaction: breakers are locked after all."""
+    asked_at, refused = row.requested_at, row.status == AttemptStatus.REFUSED
+    if not refused and row.result_code:
+        # Safaricom called back before it answered, so the prompt came through, whatever we read.
+        breakers.note_success(config=attempt.config, requested_at=asked_at, now=now)
+    else:
+        breakers.note_answer(config=attempt.config, answer=answer, requested_at=asked_at, now=now)
 
 
 def _note_answer(row: Attempt, answer: Answer, *, now: datetime) -> bool:
@@ -200,23 +224,3 @@ def _path_after_refusal(payment: Payment, attempts: list[Attempt]) -> list[str]:
         return [PaymentStatus.FAILED]
     ended = bool(reached) and reached[-1].status == AttemptStatus.FAILED
     return [PaymentStatus.FAILED] if ended and payment.status == PaymentStatus.PENDING else []
-
-
-def _next_attempt(refused: Attempt, config: PaymentConfig) -> Attempt:
-    """Add the attempt at the next config; the payment now belongs to that one."""
-    payment = refused.payment
-    now = timezone.now()
-    with transaction.atomic():
-        Payment.objects.filter(pk=payment.pk).update(config=config, provider=config.provider)
-        return Attempt.objects.create(
-            shop_id=payment.shop_id,
-            payment=payment,
-            config=config,
-            version=current_version(config),
-            number=refused.number + 1,
-            round=refused.round,
-            status=AttemptStatus.CREATED,
-            submission=Submission.UNKNOWN,
-            requested_at=now,
-            next_ask_at=attempt_rows.next_ask(now, now=now),
-        )

@@ -21,6 +21,7 @@ from payments.models.payments import MAX_ATTEMPTS
 from payments.providers.base import Outcome
 from payments.providers.daraja.result_codes import explain
 from payments.services import (
+    breakers,
     checking,
     expiry,
     guards,
@@ -52,6 +53,7 @@ def retry_payment(
     :raises CoolDown: shortly after the provider refused a repeat (17, 1001).
     :raises PromptOpen: when the phone has another live prompt.
     :raises NoActiveConfig: when the payment's config is no longer in use.
+    :raises BreakerOpen: when its config is left alone for a while.
     """
     last = _last_attempt(payment)
     _refuse_hopeless(payment, last)
@@ -71,7 +73,8 @@ def retry_payment(
 
 
 def _last_attempt(payment: Payment) -> Attempt:
-    last = payment.attempts.select_related("config", "version").order_by("-number").first()
+    rows = Attempt.objects.filter(payment=payment).select_related("config", "version")
+    last = rows.order_by("-number").first()
     if last is None:
         raise RetryNotAllowed("A payment without a prompt is not retried.")
     return last
@@ -154,6 +157,7 @@ def _store(
             _refuse_changed(row, last)
             _check_limits(row, config, now=now)
             initiation.take_rate(row, now=now)
+            breakers.admit(config=config, now=now)
             attempt = initiation.add_attempt(
                 row, config=config, version=current_version(config), round_=last.round + 1, now=now
             )
@@ -165,7 +169,8 @@ def _store(
 
 
 def _usable_config(row: Payment) -> PaymentConfig:
-    config = PaymentConfig.objects.usable().filter(pk=row.config_id).first()
+    rows = PaymentConfig.objects.usable().select_related("breaker")
+    config = rows.filter(pk=row.config_id).first()
     if config is None:
         raise NoActiveConfig("The payment's config is no longer in use. Start a new payment.")
     return config

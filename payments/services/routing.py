@@ -10,8 +10,7 @@ which order is decided here, in Python, so that every config that was passed ove
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -19,45 +18,25 @@ from zoneinfo import ZoneInfo
 
 import psycopg
 from django.db import connection
-from django.db.models import TextChoices
 
 from payments.choices import ConfigStatus
-from payments.errors import (
-    AmountOutOfRange,
-    DailyLimitReached,
-    MonthlyLimitReached,
-    NoActiveConfig,
-    PaymentsError,
-)
-from payments.models import PaymentConfig
+from payments.errors import DailyLimitReached, MonthlyLimitReached
+from payments.models import Breaker, PaymentConfig
 from payments.providers import registry
+from payments.services import breakers
+from payments.services.decisions import Resolution, ResolutionStep, Why
+
+__all__ = ["Resolution", "ResolutionStep", "Why", "check_limits", "lock_limits", "resolve"]
 
 NAIROBI = ZoneInfo("Africa/Nairobi")
 
-
-class Why(TextChoices):
-    """Why a config was chosen or passed over."""
-
-    CHOSEN = "chosen"
-    LOWER_PRIORITY = "lower_priority"
-    NO_ADAPTER = "no_adapter"
-    NOT_VERIFIED = "not_verified"
-    SUSPENDED = "suspended"
-    INACTIVE = "inactive"
-    OTHER_PURPOSE = "other_purpose"
-    AMOUNT_BELOW_MINIMUM = "amount_below_minimum"
-    AMOUNT_ABOVE_MAXIMUM = "amount_above_maximum"
-    DAILY_LIMIT_REACHED = "daily_limit_reached"
-    MONTHLY_LIMIT_REACHED = "monthly_limit_reached"
-
-
-_USABLE = frozenset({Why.CHOSEN, Why.LOWER_PRIORITY})
-_AMOUNT_REASONS = frozenset({Why.AMOUNT_BELOW_MINIMUM, Why.AMOUNT_ABOVE_MAXIMUM})
 
 # Columns, not c.*: a column more in the database must not shift what the model reads.
 _CONCRETE = PaymentConfig._meta.concrete_fields  # noqa: SLF001 - Django's own documented name
 _FIELDS = [field.attname for field in _CONCRETE]
 _COLUMNS = ", ".join(f'c."{field.column}"' for field in _CONCRETE)
+_BREAKER = [field.attname for field in Breaker._meta.concrete_fields]  # noqa: SLF001
+_BREAKER_COLUMNS = ", ".join(f'b."{name}"' for name in _BREAKER)
 # JSON comes from the cursor as text; the ORM would have these functions read it.
 _READERS = [
     (number, field.from_db_value)
@@ -78,8 +57,9 @@ _SUMS = (
     f"{_SPENT.format(limit='monthly_limit', since='month')}"
 )
 _RESOLVE = f"""
-    SELECT {_COLUMNS}, {_SUMS}
+    SELECT {_COLUMNS}, {_BREAKER_COLUMNS}, {_SUMS}
     FROM payments_paymentconfig c
+    LEFT JOIN payments_breaker b ON b.config_id = c.id
     WHERE c.shop_id = %(shop_id)s::uuid AND c.environment = %(environment)s
       AND c.deleted_at IS NULL
       AND (c.branch_id IS NULL OR c.branch_id = %(branch_id)s::uuid)
@@ -92,56 +72,6 @@ _RESOLVE = f"""
 _SPENT_BY_ONE = f"SELECT {_SUMS} FROM payments_paymentconfig c WHERE c.id = %(id)s::uuid"  # noqa: S608
 
 
-@dataclass(frozen=True)
-class ResolutionStep:
-    """One config that came into question; level is branch or shop, why one of Why."""
-
-    config: PaymentConfig
-    level: str
-    chosen: bool
-    why: str
-
-    def as_data(self) -> dict[str, Any]:
-        return {
-            "config": str(self.config.pk),
-            "name": self.config.name,
-            "level": self.level,
-            "chosen": self.chosen,
-            "why": str(self.why),
-        }
-
-
-@dataclass(frozen=True)
-class Resolution:
-    """Every config that came into question, in the order in which they are tried."""
-
-    steps: list[ResolutionStep]
-
-    @property
-    def candidates(self) -> list[PaymentConfig]:
-        """The usable configs, the chosen one first."""
-        return [step.config for step in self.steps if step.why in _USABLE]
-
-    @property
-    def chosen(self) -> PaymentConfig | None:
-        return next((step.config for step in self.steps if step.chosen), None)
-
-    def as_data(self) -> list[dict[str, Any]]:
-        return [step.as_data() for step in self.steps]
-
-    def raise_if_empty(self) -> None:
-        """
-        Say what stands in the way where no config can take the payment.
-
-        The nearest miss is told: a limit is only looked at where everything else fitted.
-
-        :raises PaymentsError: DailyLimitReached, MonthlyLimitReached, AmountOutOfRange or
-            NoActiveConfig, with the steps as data.
-        """
-        if not self.candidates:
-            raise _missed(self)
-
-
 def resolve(
     *,
     shop_id: uuid.UUID,
@@ -150,9 +80,14 @@ def resolve(
     provider: str | None = None,
     amount: Decimal | None = None,
     purpose: str = "",
+    down: Collection[uuid.UUID] = (),
     now: datetime,
 ) -> Resolution:
-    """Find the configs a payment could go through, best first, and say of each one why."""
+    """
+    Find the configs a payment could go through, best first, and say of each one why.
+
+    down names configs that are taken for broken, for whoever asks "what if".
+    """
     parameters = {
         "shop_id": shop_id,
         "environment": environment,
@@ -166,7 +101,7 @@ def resolve(
     with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
         cursor.execute(_RESOLVE, parameters, prepare=True)
         rows = cursor.fetchall()
-    return Resolution(list(_steps(rows, amount=amount, purpose=purpose)))
+    return Resolution(list(_steps(rows, amount=amount, purpose=purpose, down=down, now=now)))
 
 
 def lock_limits(config: PaymentConfig) -> None:
@@ -205,22 +140,38 @@ def _since(now: datetime) -> dict[str, datetime]:
     return {"now": now, "day": day, "month": day.replace(day=1)}
 
 
-def _steps(rows: list[Any], *, amount: Decimal | None, purpose: str) -> Iterator[ResolutionStep]:
+def _steps(
+    rows: list[Any],
+    *,
+    amount: Decimal | None,
+    purpose: str,
+    down: Collection[uuid.UUID],
+    now: datetime,
+) -> Iterator[ResolutionStep]:
     is_found = False
     for *values, today, this_month in rows:
         config = _config_of(values)
+        wait_s = breakers.wait_s(config.breaker, now=now) if breakers.is_tripped(config) else 0
         why = _why_not(config, amount, purpose) or _why_no_room(config, amount, today, this_month)
+        if why is None and (wait_s or config.pk in down):
+            why = Why.BREAKER_OPEN
         chosen = why is None and not is_found
         is_found = is_found or chosen
-        yield ResolutionStep(
-            config, config.level, chosen, why or (Why.CHOSEN if chosen else Why.LOWER_PRIORITY)
-        )
+        why = why or (Why.CHOSEN if chosen else Why.LOWER_PRIORITY)
+        yield ResolutionStep(config, config.level, chosen, why, wait_s or None)
 
 
 def _config_of(values: list[Any]) -> PaymentConfig:
+    """Make the config of a row, with its breaker beside it or the knowledge that it has none."""
+    values, breaker = values[: len(_FIELDS)], values[len(_FIELDS) :]
     for number, read in _READERS:
         values[number] = read(values[number], None, connection)
-    return PaymentConfig.from_db(connection.alias, _FIELDS, values)
+    config = PaymentConfig.from_db(connection.alias, _FIELDS, values)
+    has_breaker = breaker[0] is not None
+    config._state.fields_cache["breaker"] = (  # noqa: SLF001 - where select_related puts it
+        Breaker.from_db(connection.alias, _BREAKER, breaker) if has_breaker else None
+    )
+    return config
 
 
 def _why_not(config: PaymentConfig, amount: Decimal | None, purpose: str) -> Why | None:
@@ -256,22 +207,3 @@ def _is_spent(limit: Decimal | None, spent: Decimal | None, amount: Decimal | No
         return False
     # Where no amount is named, one shilling must fit.
     return (spent or Decimal(0)) + (Decimal(1) if amount is None else amount) > limit
-
-
-def _missed(resolution: Resolution) -> PaymentsError:
-    reasons = {step.why for step in resolution.steps}
-    steps = resolution.as_data()
-    if Why.DAILY_LIMIT_REACHED in reasons:
-        return DailyLimitReached(resolution=steps)
-    if Why.MONTHLY_LIMIT_REACHED in reasons:
-        return MonthlyLimitReached(resolution=steps)
-    if reasons & _AMOUNT_REASONS:
-        return AmountOutOfRange(errors=[_range_error(resolution)], resolution=steps)
-    return NoActiveConfig(resolution=steps)
-
-
-def _range_error(resolution: Resolution) -> tuple[str, str, str]:
-    configs = [step.config for step in resolution.steps if step.why in _AMOUNT_REASONS]
-    lowest = min(config.min_amount for config in configs)
-    highest = max(config.max_amount for config in configs)
-    return "amount", AmountOutOfRange.code, f"Give {lowest} to {highest}."

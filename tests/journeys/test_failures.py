@@ -155,7 +155,7 @@ class TestTheNextConfigIsTried:
     def second(self, shop, make_config):
         return make_config(shop, name="Second till", shortcode="600200", priority=9)
 
-    @pytest.mark.parametrize("scenario", ["wrong_credentials", "no_merchant", "spike", "locked"])
+    @pytest.mark.parametrize("scenario", ["wrong_credentials", "no_merchant", "spike"])
     def test_after_a_proven_refusal(self, cashier, second, daraja, web, scenario):
         daraja.next(scenario)
 
@@ -171,6 +171,17 @@ class TestTheNextConfigIsTried:
         paid = cashier.look(told)
         assert paid["paid"] is True
         assert moves_of(told) == ["created", "pending", "completed"]
+
+    def test_not_when_the_customer_is_busy_with_another_request(self, cashier, second, daraja):
+        """The second till's prompt would come on top of whatever the customer has before him."""
+        daraja.next("locked")
+
+        told = cashier.sell()
+
+        assert told["status"] == "failed"
+        assert told["result"]["code"] == "1001"
+        assert [a["submission"] for a in told["attempts"]] == ["refused"]
+        assert len(daraja.ledger.pushes) == 1
 
     def test_and_all_refusals_together_fail_it(self, cashier, second, daraja):
         daraja.set_default("no_merchant")

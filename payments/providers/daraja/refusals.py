@@ -11,11 +11,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from payments.errors import CredentialsRefused, ProviderBusy, ProviderRefused, TokenRefused
+from payments.errors import (
+    CredentialsRefused,
+    ProviderBusy,
+    ProviderRefused,
+    RequestRefused,
+    TokenRefused,
+)
 from payments.providers.daraja import error_codes, result_codes
 from payments.providers.daraja.messages import ErrorBody
 
 _MIXED = "500.001.1001"
+_FIELD = "400.002.02"
 _BUSY_RETRY_AFTER_S = 60
 
 
@@ -62,7 +69,12 @@ REFUSALS: tuple[Refusal, ...] = (
 PUSH_REFUSALS: tuple[Refusal, ...] = (
     *REFUSALS,
     # Recorded: the same as ResultCode 1001, told at once.
-    Refusal(ProviderRefused, 500, _MIXED, "unable to lock subscriber", "1001"),
+    Refusal(RequestRefused, 500, _MIXED, "unable to lock subscriber", "1001"),
+    # "Bad Request - Invalid <Field>" (Daraja 3.0 portal): these two fields are the config's own ...
+    Refusal(ProviderRefused, 400, _FIELD, "bad request - invalid businessshortcode", _FIELD),
+    Refusal(ProviderRefused, 400, _FIELD, "bad request - invalid partyb", _FIELD),
+    # ... and all others the customer's or ours, the same through every config.
+    Refusal(RequestRefused, 400, _FIELD, "", _FIELD),
 )
 # A gateway may say 408 after it has passed the request on.
 _UNPROVEN_4XX = frozenset({408})

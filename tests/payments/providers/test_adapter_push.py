@@ -15,6 +15,7 @@ from payments.errors import (
     ProviderError,
     ProviderRefused,
     ProviderUnreachable,
+    RequestRefused,
     TokenRefused,
 )
 from payments.providers.daraja import result_codes
@@ -33,9 +34,9 @@ from tests.payments.providers.daraja_wire import (
 
 RECORDED_ERRORS = {
     "01": CredentialsRefused,
-    "03": ProviderRefused,
+    "03": RequestRefused,
     "05": TokenRefused,
-    "07": ProviderRefused,
+    "07": RequestRefused,
     "09": TokenRefused,
     "11": TokenRefused,
     "13": OutcomeUnknown,
@@ -79,7 +80,10 @@ class TestRequestPayment:
     @pytest.mark.parametrize(
         ("status", "body", "error_class", "explained_by"),
         [
-            (400, error("400.002.02", "Bad Request - Invalid PhoneNumber"), ProviderRefused, "400.002.02"),
+            (400, error("400.002.02", "Bad Request - Invalid PhoneNumber"), RequestRefused, "400.002.02"),
+            (400, error("400.002.02", "Bad Request - Invalid Amount"), RequestRefused, "400.002.02"),
+            (400, error("400.002.02", "Bad Request - Invalid BusinessShortCode"), ProviderRefused, "400.002.02"),
+            (400, error("400.002.02", "Bad Request - Invalid PartyB"), ProviderRefused, "400.002.02"),
             (400, error("400.003.01", "Invalid Access Token"), TokenRefused, "400.003.01"),
             (400, "", ProviderRefused, "refused"),
             (401, error("401.002.01", f"Error Occurred - Invalid Access Token - {TOKEN}"), TokenRefused, "401.002.01"),
@@ -95,7 +99,7 @@ class TestRequestPayment:
             (500, error("500.001.1001", "Wrong credentials"), CredentialsRefused, "wrong_credentials"),
             (500, error("500.001.1001", "[MerchantValidate] - Wrong credentials"), CredentialsRefused, "wrong_credentials"),
             (500, error("500.001.1001", "Merchant does not exist"), ProviderRefused, "unknown_merchant"),
-            (500, error("500.001.1001", "Unable to lock subscriber, a transaction is already in process for the current subscriber"), ProviderRefused, "1001"),
+            (500, error("500.001.1001", "Unable to lock subscriber, a transaction is already in process for the current subscriber"), RequestRefused, "1001"),
         ],
     )  # fmt: skip
     def test_knows_proven_refusals(self, status, body, error_class, explained_by, wire, adapter):
