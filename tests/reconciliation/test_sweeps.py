@@ -62,6 +62,7 @@ class TestAskDueAttempts:
 
     def test_takes_every_shops_oldest_first(
         self,
+        shop,
         waiting,
         daraja,
         now,
@@ -93,7 +94,7 @@ class TestAskDueAttempts:
         assert len(first) == 4
         assert sweeps._claim(now=now, fresh_only=False) == []
 
-    def test_asks_only_fresh_ones_when_told(self, shop, waiting, daraja, now, settings):
+    def test_asks_only_fresh_ones_when_told(self, waiting, daraja, now, settings):
         settings.QUERY_BUDGET_PER_MINUTE = 0
         old = attempt_of(waiting[0])
         Attempt.objects.filter(pk=old.pk).update(requested_at=now - timedelta(minutes=6))
