@@ -74,7 +74,7 @@ def retry_payment(
 
 def _last_attempt(payment: Payment) -> Attempt:
     rows = Attempt.objects.filter(payment=payment).select_related("config", "version")
-    last = rows.order_by("-number").first()
+    last: Attempt | None = rows.order_by("-number").first()
     if last is None:
         raise RetryNotAllowed("A payment without a prompt is not retried.")
     return last
