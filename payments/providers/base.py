@@ -79,6 +79,16 @@ class Outcome:
     paid_at: datetime | None = None
 
 
+@dataclass(frozen=True)
+class UrlRegistration:
+    """Where C2B payments are told, and what happens to one nobody answers for."""
+
+    validation_url: str = field(repr=False)
+    confirmation_url: str = field(repr=False)
+    response_type: str
+    version: str
+
+
 class Adapter(Protocol):
     """Our code that speaks to one provider. Raises payments.errors.ProviderError subclasses."""
 
@@ -89,6 +99,8 @@ class Adapter(Protocol):
     def request_payment(self, request: PaymentRequest) -> PaymentAccepted: ...
 
     def query_payment(self, checkout_request_id: str, *, asked_at: datetime) -> Outcome: ...
+
+    def register_urls(self, registration: UrlRegistration) -> str: ...
 
     @staticmethod
     def parse_callback(body: bytes) -> Outcome: ...

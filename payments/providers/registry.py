@@ -22,6 +22,7 @@ _ADAPTERS: dict[str, type[DarajaAdapter]] = {
 }
 _PARSERS: dict[str, Callable[[bytes], Outcome]] = {
     CallbackKind.STK: DarajaAdapter.parse_callback,
+    CallbackKind.PROOF: DarajaAdapter.parse_callback,
 }
 
 

@@ -30,8 +30,9 @@ from payments.providers.base import (
     Outcome,
     PaymentAccepted,
     PaymentRequest,
+    UrlRegistration,
 )
-from payments.providers.daraja import callbacks, error_codes, messages, refusals
+from payments.providers.daraja import c2b, callbacks, error_codes, messages, refusals
 
 _TOKEN_PATH = "/oauth/v1/generate?grant_type=client_credentials"  # noqa: S105 - an address
 # A token reaches no customer, and a till waits for it: better refused than hanging.
@@ -44,7 +45,13 @@ class DarajaAdapter:
     """Safaricom's API for paybills and tills; sandbox, production and simulator alike."""
 
     capabilities = frozenset(
-        {"fetch_access_token", "request_payment", "query_payment", "parse_callback"}
+        {
+            "fetch_access_token",
+            "request_payment",
+            "query_payment",
+            "parse_callback",
+            "register_urls",
+        }
     )
 
     def __init__(
@@ -125,6 +132,27 @@ class DarajaAdapter:
         if answer.status == 200 and document is not None:
             return messages.read_query_answer(document, checkout_request_id)
         return _query_error(answer, document, checkout_request_id)
+
+    @sensitive_variables()
+    def register_urls(self, registration: UrlRegistration) -> str:
+        """
+        Register the addresses of C2B payments; return Daraja's response code.
+
+        :raises UrlsAlreadyRegistered: when the shortcode has some; production takes them once.
+        :raises ProductMissing: when the app has the API's other version, or none of it.
+        :raises ProviderRefused: for any other no.
+        :raises OutcomeUnknown: when the answer proves nothing.
+        """
+        body = c2b.register_body(self._account, registration)
+        path = c2b.REGISTER_PATHS[registration.version]
+        answer = self._post("c2b_register", path, body, may_reach_customer=False)
+        document = messages.read_object(answer.body) or {}
+        if answer.status == 200 and (code := c2b.read_registered(document)) is not None:
+            return code
+        error = messages.read_error(document)
+        if refusal := c2b.refusal_of(answer.status, document, error):
+            raise refusal
+        raise _unknown(answer, error, may_have_reached_customer=False)
 
     @staticmethod
     def parse_callback(body: bytes) -> Outcome:

@@ -106,6 +106,18 @@ def check_password(fields: Fields, passkeys: dict[str, str], *, request_id: str)
         raise wire.Refusal(faults.spoil("wrong_credentials", faults.Spoiled(request_id)))
 
 
+def check_registration(fields: Fields, words: tuple[str, ...], *, request_id: str) -> None:
+    """
+    Check a registration of C2B addresses, and them for the words Daraja forbids.
+
+    :raises wire.Refusal: naming the first field that does not fit.
+    """
+    _check_fields(fields, REGISTER_RULES, request_id)
+    for name in ("ConfirmationURL", "ValidationURL"):
+        if any(word in fields[name].lower() for word in words):
+            raise _invalid(name, request_id)
+
+
 def _passkey_of(password: str, shortcode: str, timestamp: str) -> str:
     try:
         clear = base64.b64decode(password, validate=True).decode()
@@ -194,4 +206,11 @@ QUERY_RULES: dict[str, Callable[[Any], bool]] = {
     "Password": _is_text(1, 1024),
     "Timestamp": _is_timestamp,
     "CheckoutRequestID": _is_text(1, 64),
+}
+
+REGISTER_RULES: dict[str, Callable[[Any], bool]] = {
+    "ShortCode": _is_shortcode,
+    "ResponseType": lambda value: value in ("Completed", "Cancelled"),
+    "ConfirmationURL": _is_url,
+    "ValidationURL": _is_url,
 }

@@ -13,10 +13,11 @@ import threading
 from collections import deque
 from collections.abc import Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from payments.providers.daraja.simulator import faults, wire
+from payments.providers.daraja.simulator import faults, registrations, wire
 from payments.providers.daraja.simulator.calls import Call
 from payments.providers.daraja.simulator.choosing import ScenarioChooser
 from payments.providers.daraja.simulator.knobs import Knobs
@@ -31,7 +32,12 @@ PUSH_PATH = "/mpesa/stkpush/v1/processrequest"
 QUERY_PATH = "/mpesa/stkpushquery/v1/query"
 
 #: path: the one method it takes, and the name its planned faults go by.
-ROUTES = {OAUTH_PATH: ("GET", "oauth"), PUSH_PATH: ("POST", "push"), QUERY_PATH: ("POST", "query")}
+ROUTES = {
+    OAUTH_PATH: ("GET", "oauth"),
+    PUSH_PATH: ("POST", "push"),
+    QUERY_PATH: ("POST", "query"),
+    **dict.fromkeys(registrations.PATHS, ("POST", "register")),
+}
 
 #: What the buttons of a handset do.
 BUTTONS = {"pay": "0", "cancel": "1032", "wrong-pin": "2001", "no-funds": "1", "ignore": ""}
@@ -70,6 +76,9 @@ class Engine:
             self.knobs,
             self._rng,
             self._pushes.passkeys,
+        )
+        self._registrations = registrations.RegisterDesk(
+            self._tokens, self._ids, self.ledger, self.knobs
         )
         self._planned: dict[str, deque[str]] = {name: deque() for _, name in ROUTES.values()}
 
@@ -160,6 +169,11 @@ class Engine:
         """Let other tills of this store number fail with 2028 in their callback."""
         self._pushes.tills[store_number] = till
 
+    def register_urls_elsewhere(self, shortcode: str) -> None:
+        """Let somebody else have registered C2B addresses for this shortcode, once for all."""
+        self.knobs.turn(c2b_once=True)
+        self._registrations.registered[shortcode] = "https://somebody-else.example/c2b"
+
     def kill_token(self, consumer_key: str = "") -> None:
         """Kill the living tokens of one app, or of all."""
         with self._lock:
@@ -170,7 +184,7 @@ class Engine:
 
     def plan_fault(self, endpoint: str, fault: str, *, times: int = 1) -> None:
         """
-        Let the next calls of an endpoint (oauth, push, query) answer with a fault.
+        Let the next calls of an endpoint (oauth, push, query, register) answer with a fault.
 
         Nothing is taken or done by such a call, save that "hang" and its like spoil a real answer.
 
@@ -183,7 +197,8 @@ class Engine:
     def reset(self) -> None:
         """Forget prompts, ledger, tokens, planned faults and chosen scenarios; keep the knobs."""
         with self._lock:
-            for forgetful in (self._book, self.ledger, self.scenarios, self._queries):
+            desks = (self._book, self._queries, self._registrations)
+            for forgetful in (*desks, self.ledger, self.scenarios):
                 forgetful.clear()
             for queue in self._planned.values():
                 queue.clear()
@@ -201,6 +216,7 @@ class Engine:
             "oauth": self._oauth,
             "push": self._pushes.answer,
             "query": self._queries.answer,
+            "register": partial(self._registrations.answer, registrations.PATHS.get(path, "")),
         }[endpoint]
         if not self._planned[endpoint]:
             return handler(call)

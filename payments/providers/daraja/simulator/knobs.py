@@ -14,7 +14,8 @@ class Knobs:
     pending_as is how the query says "not yet": "500" (classic), "4999" (sandbox since 2026) or
     "400" (too early). query_limit_per_minute None is off. latency_ms is the mean time push and
     query take, hang_share the part of pushes that hang though they were taken. names are the
-    businesses a handset shows, by shortcode.
+    businesses a handset shows, by shortcode. c2b_once lets a shortcode register its addresses once,
+    as production does; c2b_product is the version the apps have ("v1", "v2" or "" for both).
     """
 
     token_life_s: int = 3599
@@ -28,6 +29,8 @@ class Knobs:
     latency_ms: float = 0.0
     hang_share: float = 0.0
     names: dict[str, str] = field(default_factory=dict)
+    c2b_once: bool = False
+    c2b_product: str = ""
 
     def delay_s(self, rng: random.Random) -> float:
         """Return how long the next answer takes: the mean latency, half more or less."""

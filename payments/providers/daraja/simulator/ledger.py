@@ -75,6 +75,22 @@ class QueryAnswered:
     error_message: str
 
 
+@dataclass(frozen=True)
+class UrlsAsked:
+    """One call that would register C2B addresses; registered says whether it did."""
+
+    at: datetime
+    app: str
+    shortcode: str
+    version: str
+    response_type: str
+    confirmation_url: str
+    validation_url: str
+    registered: bool
+    status: int
+    error_code: str
+
+
 @dataclass
 class CallbackSent:
     """One callback handed out for delivery; status is the receiver's, 0 when it did not answer."""
@@ -92,13 +108,14 @@ class CallbackSent:
 
 @dataclass
 class Ledger:
-    """Five lists, oldest first."""
+    """Six lists, oldest first."""
 
     tokens: list[TokenRequested] = field(default_factory=list)
     pushes: list[PushSeen] = field(default_factory=list)
     money: list[MoneyMoved] = field(default_factory=list)
     queries: list[QueryAnswered] = field(default_factory=list)
     callbacks: list[CallbackSent] = field(default_factory=list)
+    urls: list[UrlsAsked] = field(default_factory=list)
 
     def matching(
         self, *, msisdn: str = "", checkout_request_id: str = ""

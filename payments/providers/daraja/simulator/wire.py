@@ -180,6 +180,16 @@ def query_settled(
     return json_answer(200, content)
 
 
+def urls_registered(*, conversation_id: str) -> Answer:
+    """Return the yes to a registration, with the eight zeros of the live sandbox (2026)."""
+    content = {
+        "OriginatorCoversationID": conversation_id,
+        "ResponseCode": "00000000",
+        "ResponseDescription": "Success",
+    }
+    return json_answer(200, content)
+
+
 def failure_body(*, merchant_request_id: str, checkout_request_id: str, code: str) -> bytes:
     """Return the callback of a prompt that was not paid: no CallbackMetadata at all."""
     return _dump(_callback(merchant_request_id, checkout_request_id, _as_number(code), code))
