@@ -1,5 +1,8 @@
 """
-Make and check the callback addresses: `/cb/s/<attempt id hex>/<mac hex>`.
+Make and check the callback addresses: `/cb/s/<attempt id hex>/<mac hex>` and their like.
+
+s names an attempt, p a verification's KES 1 prompt, c a config (with /v and /c for C2B validation
+and confirmation), l a verification run: there we call ourselves.
 
 Safaricom signs nothing, so the address is the lock: HMAC-SHA256 over kind and id, cut to 128 bits,
 checked before the database is touched. Hex cannot spell the words Safaricom forbids (daraja.md
@@ -22,6 +25,31 @@ FORBIDDEN_WORDS = ("m-pesa", "mpesa", "safaricom", "exe", "exec", "cmd", "sql", 
 def stk_callback_url(attempt_id: uuid.UUID) -> str:
     """Return the address an STK result must be sent to."""
     return f"{settings.PUBLIC_BASE_URL}{callback_path('s', attempt_id)}"
+
+
+def proof_callback_url(log_id: uuid.UUID) -> str:
+    """Return the address the result of a KES 1 prompt must be sent to."""
+    return f"{settings.PUBLIC_BASE_URL}{callback_path('p', log_id)}"
+
+
+def c2b_urls(config_id: uuid.UUID) -> tuple[str, str]:
+    """Return the addresses of C2B validation and confirmation."""
+    base = f"{settings.PUBLIC_BASE_URL}{callback_path('c', config_id)}"
+    return f"{base}/v", f"{base}/c"
+
+
+def loop_path(run_id: uuid.UUID) -> str:
+    """Return the path at which we call ourselves, to see whether callbacks reach us."""
+    return callback_path("l", run_id)
+
+
+def loop_answers(subject_hex: str, challenge: str) -> list[str]:
+    """Return what a process of ours says to a challenge: by the first key, then by the others."""
+    message = f"malipo loop v1:{subject_hex}:{challenge}".encode()
+    return [
+        hmac.new(key, message, hashlib.sha256).hexdigest()
+        for key in settings.CALLBACK_MAC_KEYS.values()
+    ]
 
 
 def callback_path(kind: str, subject_id: uuid.UUID) -> str:

@@ -27,16 +27,48 @@ MAX_BODY_BYTES = 65_536
 # Few callbacks under way, and the lock free at once: then the sender's own thread applies it.
 LOCK_WAIT_MS = 300
 ACCEPTED = b'{"ResultCode": 0, "ResultDesc": "Accepted"}'
+# Validation is answered with a text (Daraja 3.0 portal, CustomerToBusiness).
+VALID = b'{"ResultCode": "0", "ResultDesc": "Accepted"}'
 
 
 def stk_callback(request: HttpRequest, subject: str, mac: str) -> HttpResponse:
     """Take an STK result for the attempt its address names."""
-    if not callback_urls.is_authentic("s", subject, mac):
+    return _take(request, "s", subject, mac, kind="stk")
+
+
+def proof_callback(request: HttpRequest, subject: str, mac: str) -> HttpResponse:
+    """Take the result of a KES 1 prompt for the verification its address names."""
+    return _take(request, "p", subject, mac, kind="proof")
+
+
+def c2b_confirmation(request: HttpRequest, subject: str, mac: str) -> HttpResponse:
+    """Keep what Safaricom tells of a payment nobody asked for."""
+    return _take(request, "c", subject, mac, kind="c2b")
+
+
+def c2b_validation(request: HttpRequest, subject: str, mac: str) -> HttpResponse:
+    """Accept the payment Safaricom asks about: nobody is turned away at the till by us."""
+    return _take(request, "c", subject, mac, kind="c2b_ask", said=VALID)
+
+
+def refusal_at_the_door(
+    request: HttpRequest, letter: str, subject: str, mac: str
+) -> HttpResponse | None:
+    """Turn away a wrong address (404) and a wrong method (405); None lets the request in."""
+    if not callback_urls.is_authentic(letter, subject, mac):
         return problem_response(404, "not_found")
-    if request.method != "POST":
-        response = problem_response(405, "method_not_allowed")
-        response["Allow"] = "POST"
-        return response
+    if request.method == "POST":
+        return None
+    response = problem_response(405, "method_not_allowed")
+    response["Allow"] = "POST"
+    return response
+
+
+def _take(
+    request: HttpRequest, letter: str, subject: str, mac: str, *, kind: str, said: bytes = ACCEPTED
+) -> HttpResponse:
+    if refusal := refusal_at_the_door(request, letter, subject, mac):
+        return refusal
     try:
         body = _read(request)
     except OSError:
@@ -45,7 +77,7 @@ def stk_callback(request: HttpRequest, subject: str, mac: str) -> HttpResponse:
     if body is None:
         return problem_response(413, "too_large")
     with traffic.under_way():
-        return _keep(request, kind="stk", subject_id=uuid.UUID(hex=subject), body=body)
+        return _keep(request, said, kind=kind, subject_id=uuid.UUID(hex=subject), body=body)
 
 
 def _read(request: HttpRequest) -> bytes | None:
@@ -71,7 +103,9 @@ def _stream_of(request: HttpRequest) -> Any:
     return request.META["wsgi.input"] if is_chunked and ends_by_itself else request
 
 
-def _keep(request: HttpRequest, *, kind: str, subject_id: uuid.UUID, body: bytes) -> HttpResponse:
+def _keep(
+    request: HttpRequest, said: bytes, *, kind: str, subject_id: uuid.UUID, body: bytes
+) -> HttpResponse:
     now = timezone.now()
     try:
         row_id = callbacks.receive(
@@ -88,4 +122,4 @@ def _keep(request: HttpRequest, *, kind: str, subject_id: uuid.UUID, body: bytes
     is_calm = traffic.is_calm()
     if not (is_calm and callbacks.apply_now(row_id, lock_wait_ms=LOCK_WAIT_MS, now=now)):
         applier.ring()
-    return HttpResponse(ACCEPTED, content_type="application/json")
+    return HttpResponse(said, content_type="application/json")

@@ -21,13 +21,13 @@ from django.db import DatabaseError, connection, transaction
 from audit import recording
 from audit.actions import AuditAction
 from audit.actors import Actor
-from payments.choices import CallbackStatus, EvidenceSource, ReviewCode
+from payments.choices import CallbackKind, CallbackStatus, EvidenceSource, ReviewCode
 from payments.errors import CannotOpen, PaymentsError, UnreadableBody
 from payments.fields import field_ring
 from payments.models import Attempt, Payment, ProviderCallback
 from payments.providers.base import Outcome
 from payments.providers.registry import parser_for
-from payments.services import evidence, inbox_rows, reviews
+from payments.services import evidence, inbox_rows, other_callbacks, reviews
 from payments.services.evidence import NewEvidence
 from payments.services.inbox_rows import Bound
 from payments.services.sources import is_listed
@@ -107,8 +107,7 @@ def apply_now(row_id: uuid.UUID, *, lock_wait_ms: int, now: datetime) -> bool:
 
 def apply_waiting(*, now: datetime, limit: int = BATCH) -> int:
     """Apply up to limit rows that are due; return how many were settled."""
-    due = ProviderCallback.objects.filter(status=CallbackStatus.NEW, next_try_at__lte=now)
-    ids = list(due.order_by("next_try_at").values_list("pk", flat=True)[:limit])
+    ids = inbox_rows.due(now=now, limit=limit)
     if not ids:
         return 0
     try:
@@ -122,9 +121,10 @@ def apply_waiting(*, now: datetime, limit: int = BATCH) -> int:
 def apply_rows(ids: Sequence[uuid.UUID], *, now: datetime, lock_wait_ms: int | None = None) -> int:
     """Settle the rows that are new and not in another worker's hands; return how many."""
     with transaction.atomic():
-        _limit_lock_wait(lock_wait_ms)
+        inbox_rows.limit_lock_wait(lock_wait_ms)
         rows = inbox_rows.lock(ids)
-        bound, refused = _bind_all(rows)
+        others = [row for row in rows if row.kind != CallbackKind.STK]
+        bound, refused = _bind_all([row for row in rows if row.kind == CallbackKind.STK])
         applied = evidence.apply_batch([_as_evidence(b, now=now) for b in bound], now=now)
         for item, answer in zip(bound, applied, strict=True):
             status = CallbackStatus.APPLIED if answer.is_new else CallbackStatus.DUPLICATE
@@ -132,11 +132,16 @@ def apply_rows(ids: Sequence[uuid.UUID], *, now: datetime, lock_wait_ms: int | N
         inbox_rows.write([item.row for item in bound])
     # Each alone: a payment is locked before its attempts and before the feed of events, and after
     # the batch above we would hold the feed while waiting for a payment.
-    for item in refused:
+    for refusal in refused:
         with transaction.atomic():
-            _limit_lock_wait(lock_wait_ms)
-            if inbox_rows.lock([item.row.pk]):
-                _put_aside(item, now=now)
+            inbox_rows.limit_lock_wait(lock_wait_ms)
+            if inbox_rows.lock([refusal.row.pk]):
+                _put_aside(refusal, now=now)
+    for row in others:
+        with transaction.atomic():
+            inbox_rows.limit_lock_wait(lock_wait_ms)
+            if found := inbox_rows.lock([row.pk]):
+                other_callbacks.settle(found[0], now=now)
     inbox_rows.note_config_callbacks(bound, now=now)
     return len(rows)
 
@@ -153,7 +158,10 @@ def apply_again(*, callback: ProviderCallback, actor: Actor, now: datetime) -> P
             return row
         before = recording.state_of(row, ("status", "problem"))
         row.status, row.problem = CallbackStatus.NEW, ""
-        bound, refused = _bind_all([row], vouched=True)
+        is_stk = row.kind == CallbackKind.STK
+        if not is_stk:
+            other_callbacks.settle(row, now=now, vouched=True)
+        bound, refused = _bind_all([row] if is_stk else [], vouched=True)
         for item in bound:
             new = _as_evidence(item, now=now, actor=actor)
             is_new = evidence.apply_evidence(new, now=now).is_new
@@ -281,13 +289,6 @@ def _as_evidence(bound: Bound, *, now: datetime, actor: Actor | None = None) -> 
         heard_at=now,
         callback_id=bound.row.pk,
     )
-
-
-def _limit_lock_wait(milliseconds: int | None) -> None:
-    if milliseconds is None:
-        return
-    with connection.cursor() as cursor:
-        cursor.execute(f"SET LOCAL lock_timeout = '{int(milliseconds)}ms'")
 
 
 def _printable(text: str) -> str:

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.db import connection
+
 from payments.models import Attempt, Payment, PaymentConfig, ProviderCallback
 from payments.providers.base import Outcome
 from tenants import prepared
@@ -25,6 +27,11 @@ _WRITE = """
     WHERE c.id = v.id
 """
 
+# Without SKIP LOCKED all workers would pick the same rows, and one of them would get them.
+_DUE = """
+    SELECT id FROM payments_providercallback WHERE status = 'new' AND next_try_at <= %s
+    ORDER BY next_try_at LIMIT %s FOR UPDATE SKIP LOCKED
+"""
 _NEW = Reader(
     """
     FROM payments_providercallback c WHERE c.id = ANY (%s) AND c.status = 'new'
@@ -51,9 +58,24 @@ class Bound:
     outcome: Outcome
 
 
+def due(*, now: datetime, limit: int) -> list[uuid.UUID]:
+    """Return the rows that wait longest, those in another worker's hands left out."""
+    with prepared.cursor() as cursor:
+        cursor.execute(_DUE, [now, limit])
+        return [pk for (pk,) in cursor.fetchall()]
+
+
 def lock(ids: Sequence[uuid.UUID]) -> list[ProviderCallback]:
     """Lock the rows that are still new; those in another worker's hands are left out."""
     return _NEW.all([list(ids)])
+
+
+def limit_lock_wait(milliseconds: int | None) -> None:
+    """Let this transaction wait no longer than that for a lock; None: as long as it takes."""
+    if milliseconds is None:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(f"SET LOCAL lock_timeout = '{int(milliseconds)}ms'")
 
 
 def attempts_of(rows: Iterable[ProviderCallback]) -> dict[uuid.UUID, Attempt]:

@@ -1,0 +1,78 @@
+"""
+Inbox rows that are no shop's payment: the KES 1 that proves control, and C2B.
+
+A C2B confirmation is money somebody paid; until the receipts' rooms are built it is kept whole,
+attributed to its shop and quarantined, so that nothing is lost and nothing is credited by guess.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+from payments.choices import CallbackKind, CallbackStatus
+from payments.errors import CannotOpen, UnreadableBody
+from payments.models import PaymentConfig, ProviderCallback, VerificationLog
+from payments.providers.base import Outcome
+from payments.providers.registry import parser_for
+from payments.services import inbox_rows, proofs
+from payments.services.sources import is_listed
+
+C2B_IS_OFF = "C2B is not switched on yet."
+
+
+def settle(row: ProviderCallback, *, now: datetime, vouched: bool = False) -> ProviderCallback:
+    """Settle one locked row; vouched says that a person answers for where it came from."""
+    status = _HANDLERS[row.kind](row, now=now, vouched=vouched)
+    inbox_rows.settle(row, status, now=now)
+    inbox_rows.write([row])
+    return row
+
+
+def _proof(row: ProviderCallback, *, now: datetime, vouched: bool) -> str:
+    logs = VerificationLog.objects.select_related("config", "run").defer("version__secrets")
+    log = logs.filter(pk=row.subject_id).first()
+    if log is None:
+        return _problem(row, "No verification has this address.", CallbackStatus.DEAD)
+    row.shop_id = log.shop_id
+    try:
+        outcome = _read(row)
+    except (UnreadableBody, CannotOpen) as error:
+        return _problem(row, f"Unreadable: {error.detail}", CallbackStatus.DEAD)
+    inbox_rows.note_outcome(row, outcome)
+    # Not believed by itself: the sweep asks Safaricom about the prompt.
+    if not vouched and not is_listed(row.source_ip, log.config.environment):
+        return _problem(row, "The source address is not on the list.")
+    if not outcome.checkout_request_id or (
+        log.checkout_request_id and outcome.checkout_request_id != log.checkout_request_id
+    ):
+        return _problem(row, "The CheckoutRequestID is not this verification's.")
+    is_new = proofs.settle_prompt(log=log, outcome=outcome, now=now)
+    return CallbackStatus.APPLIED if is_new else CallbackStatus.DUPLICATE
+
+
+def _c2b(row: ProviderCallback, *, now: datetime, vouched: bool) -> str:
+    del vouched
+    configs = PaymentConfig.objects.filter(pk=row.subject_id)
+    config = configs.first()
+    if config is None:
+        return _problem(row, "No config has this address.", CallbackStatus.DEAD)
+    row.shop_id = config.shop_id
+    configs.update(last_callback_at=now)
+    return _problem(row, C2B_IS_OFF)
+
+
+_HANDLERS: dict[str, Callable[..., str]] = {
+    CallbackKind.PROOF: _proof,
+    CallbackKind.C2B: _c2b,
+    CallbackKind.C2B_VALIDATION: _c2b,
+}
+
+
+def _read(row: ProviderCallback) -> Outcome:
+    return parser_for(row.kind)(row.body.reveal_bytes() if row.body else b"")
+
+
+def _problem(row: ProviderCallback, why: str, status: str = CallbackStatus.QUARANTINED) -> str:
+    row.problem = why[:300]
+    return status

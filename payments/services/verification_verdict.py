@@ -1,0 +1,104 @@
+"""
+From what the stages found to the config's status: one rule, whoever found it and in which order.
+
+Which stages are required is data. They count from the last whole run on, the one that brought the
+config to pending; while it is pending nobody can change what they were tried with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from audit.actions import AuditAction
+from audit.actors import Actor
+from payments.choices import ConfigStatus, Environment, VerificationResult, VerificationStage
+from payments.models import CredentialVersion, PaymentConfig, VerificationLog, VerificationRun
+from payments.services import config_trail
+from payments.services.config_moves import move_config
+
+_S = VerificationStage
+# C2B addresses that nobody registered yet do not hold a config back: they are registered after it,
+# and prompts do without. Only addresses known to be somebody else's fail: money paid by hand would
+# be told to strangers.
+BASICS = frozenset({_S.FIELDS, _S.BASE_URL, _S.OAUTH, _S.PASSKEY, _S.CALLBACK, _S.URLS})
+REQUIRED: dict[str, frozenset[str]] = {
+    Environment.SANDBOX: frozenset(BASICS),
+    # Real customers: whoever sets it up shows that the money arrives where he says.
+    Environment.PRODUCTION: frozenset(BASICS | {_S.PROMPT}),
+}
+
+
+def required_stages(config: PaymentConfig) -> frozenset[str]:
+    """Return the stages a config must pass; what is proven once stays proven."""
+    required = REQUIRED[config.environment]
+    return required - {_S.PROMPT} if config.proven_at else required
+
+
+def is_whole(stages: Iterable[str]) -> bool:
+    """Tell whether a run of these stages may move a config."""
+    return set(stages) >= BASICS
+
+
+def note_test(config: PaymentConfig, logs: Iterable[VerificationLog], *, now: datetime) -> None:
+    """Write the last test down on the config; what is optional says nothing of its health."""
+    counted = [log for log in logs if log.stage in REQUIRED[config.environment]]
+    if not counted or counted[-1].result == VerificationResult.PENDING:
+        return
+    last = counted[-1]
+    PaymentConfig.objects.filter(pk=config.pk).update(
+        last_tested_at=now,
+        last_test_result=last.result,
+        last_test_error=last.error_details[:300],
+        updated_at=now,
+    )
+    config.refresh_from_db()
+
+
+def settle(
+    config: PaymentConfig, version: CredentialVersion, *, actor: Actor, now: datetime
+) -> PaymentConfig:
+    """
+    Move a pending config to verified or failed if its stages say so; in a transaction.
+
+    The caller holds the config's lock.
+    """
+    if config.status != ConfigStatus.PENDING:
+        return config
+    results = _results(config, version)
+    if VerificationResult.FAILED in results.values():
+        before = config_trail.state_of(config)
+        move_config(config=config, to=ConfigStatus.FAILED, now=now)
+        act = AuditAction.CONFIG_VERIFICATION_FAILED
+        config_trail.record(act, config, before=before, actor=actor, now=now)
+    elif all(results.get(s) == VerificationResult.SUCCESS for s in required_stages(config)):
+        _verify(config, version, actor=actor, now=now)
+    return config
+
+
+def _results(config: PaymentConfig, version: CredentialVersion) -> dict[str, str]:
+    """Return the newest result of each required stage since the last whole run began."""
+    runs = VerificationRun.objects.filter(config=config, version=version).order_by("-started_at")
+    basis = next((run for run in runs[:50] if is_whole(run.stages)), None)
+    if basis is None:
+        return {}
+    logs = VerificationLog.objects.filter(config=config, version=version)
+    rows = logs.filter(created_at__gte=basis.started_at).order_by("created_at", "pk")
+    newest = dict(rows.values_list("stage", "result"))
+    return {stage: newest[stage] for stage in required_stages(config) if stage in newest}
+
+
+def _verify(
+    config: PaymentConfig, version: CredentialVersion, *, actor: Actor, now: datetime
+) -> None:
+    before = config_trail.state_of(config)
+    proof = {"verified_at": now, "verified_by": actor.label, "suspended_reason": ""}
+    move_config(config=config, to=ConfigStatus.VERIFIED, now=now, **proof)
+    CredentialVersion.objects.filter(pk=version.pk, activated_at=None).update(activated_at=now)
+    config_trail.record(AuditAction.CONFIG_VERIFIED, config, before=before, actor=actor, now=now)
+    if config.auto_activate and config.environment == Environment.SANDBOX:
+        before = config_trail.state_of(config)
+        config.is_active = True
+        config.save(update_fields=["is_active"])
+        act = AuditAction.CONFIG_ACTIVATED
+        config_trail.record(act, config, before=before, actor=actor, now=now)
