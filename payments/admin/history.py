@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 
 from payments.admin.looks import checkout_id_for
 from payments.choices import PaymentStatus
+from payments.services import decisions
 from tenants.admin_looks import shillings
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ class Story:
     def moments(self) -> list[Moment]:
         parts = [
             self._asked(),
+            self._routed(),
             self._sent(),
             self._called(),
             self._told(),
@@ -96,6 +98,13 @@ class Story:
                 },
                 self.checkout_id(attempt.checkout_request_id),
             )
+
+    def _routed(self) -> Iterator[Moment]:
+        for refused, following in decisions.moves_on(self.attempts):
+            names = {"config": refused.config, "next": following.config}
+            summary = _("Moved on from %(config)s to %(next)s") % names
+            at = refused.answered_at or following.requested_at
+            yield Moment(at, 2, "routing", summary, refused.result_code)
 
     def _called(self) -> Iterator[Moment]:
         for callback in self.callbacks:

@@ -15,16 +15,30 @@ from payments.choices import (
     ReceiptStatus,
     Submission,
 )
-from tenants.admin_looks import NONE, shillings, yes_no
+from payments.services.decisions import Why
+from tenants.admin_looks import NONE, badge, shillings, yes_no
 
 if TYPE_CHECKING:
     from payments.admin.history import Story
 
 Table = dict[str, Any]
+_WHY_TONES: dict[str, str] = {
+    Why.CHOSEN: "good",
+    Why.LOWER_PRIORITY: "wait",
+    Why.BREAKER_OPEN: "bad",
+    Why.DAILY_LIMIT_REACHED: "warn",
+    Why.MONTHLY_LIMIT_REACHED: "warn",
+}
 
 
 def tables_of(story: Story) -> list[Table]:
-    tables = [_attempts(story), _evidence(story), _callbacks(story), _receipts(story)]
+    tables = [
+        _routing(story),
+        _attempts(story),
+        _evidence(story),
+        _callbacks(story),
+        _receipts(story),
+    ]
     return [table for table in tables if table["rows"]]
 
 
@@ -35,6 +49,28 @@ def table(title: str, columns: list[str], rows: list[list[Any]]) -> Table:
         "columns": columns,
         "rows": [list(zip(columns, row, strict=True)) for row in rows],
     }
+
+
+def _routing(story: Story) -> Table:
+    """Lay out the payment's decision record as it was written; nothing is worked out again."""
+    columns = [_("Config"), _("Level"), _("Why"), _("Attempt"), _("What came of it")]
+    rows = [
+        [
+            step["name"],
+            _("Branch") if step["level"] == "branch" else _("Shop"),
+            why_badge(step["why"]),
+            step.get("tried") or NONE,
+            step.get("outcome") or NONE,
+        ]
+        for step in story.payment.resolution
+    ]
+    return table(_("Why this config"), columns, rows)
+
+
+def why_badge(why: str) -> Any:
+    """Draw one of decisions.Why; a word of an older record stands as it is."""
+    label = Why(why).label if why in Why.values else why
+    return badge(label, _WHY_TONES.get(why, "quiet"))
 
 
 def _attempts(story: Story) -> Table:

@@ -26,6 +26,7 @@ from payments.models import AccessToken, CredentialVersion, PaymentConfig, Verif
 from payments.models.configs import HIGHEST_AMOUNT
 from payments.services.config_rules import HIGHEST_PRIORITY, MAX_PURPOSES
 from payments.services.configs import MAX_REASON_LENGTH
+from payments.services.decisions import Why
 from payments.services.verification import STAGES
 from tenants.models import Branch
 
@@ -216,7 +217,7 @@ class ResolutionStepOutput(serializers.Serializer):
     name = serializers.CharField()
     level = serializers.ChoiceField(choices=["branch", "shop"])
     chosen = serializers.BooleanField()
-    why = serializers.CharField()
+    why = serializers.ChoiceField(choices=Why.choices)
 
 
 class ActiveConfigOutput(serializers.Serializer):

@@ -41,7 +41,7 @@ class ConfigView(MalipoView):
     def configs(self) -> QuerySet[PaymentConfig]:
         """Return the key's own world; a key bound to a branch has only that branch's."""
         rows = PaymentConfig.objects.for_shop(self.shop).in_environment(self.environment)
-        rows = rows.not_deleted().select_related("shop", "branch")
+        rows = rows.not_deleted().select_related("shop", "branch", "breaker")
         return rows.filter(branch=self.branch_id) if self.branch_id else rows
 
     def config(self, config_id: uuid.UUID) -> PaymentConfig:

@@ -112,7 +112,9 @@ class PaymentOutput(serializers.Serializer):
 
 class TimelineEntry(serializers.Serializer):
     at = serializers.DateTimeField()
-    kind = serializers.ChoiceField(["transition", "evidence", "callback", "attempt", "review"])
+    kind = serializers.ChoiceField(
+        ["transition", "routing", "evidence", "callback", "attempt", "review"]
+    )
     summary = serializers.CharField()
     data = serializers.DictField()
 

@@ -7,12 +7,14 @@ written beside it. The record is data, never an instruction: nothing reads it to
 
 from __future__ import annotations
 
+import itertools
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import TextChoices
+from django.utils.translation import gettext_lazy as _
 
 from payments.errors import (
     AmountOutOfRange,
@@ -22,7 +24,7 @@ from payments.errors import (
     PaymentsError,
     ProviderUnavailable,
 )
-from payments.models import PaymentConfig
+from payments.models import Attempt, PaymentConfig
 
 Record = list[dict[str, Any]]
 
@@ -30,19 +32,19 @@ Record = list[dict[str, Any]]
 class Why(TextChoices):
     """Why a config was chosen or passed over."""
 
-    CHOSEN = "chosen"
-    LOWER_PRIORITY = "lower_priority"
-    NO_ADAPTER = "no_adapter"
-    NOT_VERIFIED = "not_verified"
-    SUSPENDED = "suspended"
-    INACTIVE = "inactive"
-    OTHER_PURPOSE = "other_purpose"
-    AMOUNT_BELOW_MINIMUM = "amount_below_minimum"
-    AMOUNT_ABOVE_MAXIMUM = "amount_above_maximum"
-    DAILY_LIMIT_REACHED = "daily_limit_reached"
-    MONTHLY_LIMIT_REACHED = "monthly_limit_reached"
+    CHOSEN = "chosen", _("Chosen")
+    LOWER_PRIORITY = "lower_priority", _("Next in line")
+    NO_ADAPTER = "no_adapter", _("Malipo cannot ask this provider yet")
+    NOT_VERIFIED = "not_verified", _("Not verified")
+    SUSPENDED = "suspended", _("Suspended")
+    INACTIVE = "inactive", _("Switched off")
+    OTHER_PURPOSE = "other_purpose", _("Serves other purposes")
+    AMOUNT_BELOW_MINIMUM = "amount_below_minimum", _("The amount is too small for it")
+    AMOUNT_ABOVE_MAXIMUM = "amount_above_maximum", _("The amount is too large for it")
+    DAILY_LIMIT_REACHED = "daily_limit_reached", _("Its daily limit is reached")
+    MONTHLY_LIMIT_REACHED = "monthly_limit_reached", _("Its monthly limit is reached")
     # Everything else fits, but its last calls failed: it is left alone for a while.
-    BREAKER_OPEN = "breaker_open"
+    BREAKER_OPEN = "breaker_open", _("Left alone: its last calls failed")
 
 
 _USABLE = frozenset({Why.CHOSEN, Why.LOWER_PRIORITY})
@@ -104,6 +106,13 @@ class Resolution:
 def written(record: Record, config_id: uuid.UUID, **more: Any) -> Record:
     """Return a payment's record with more said about one config."""
     return [{**step, **more} if step.get("config") == str(config_id) else step for step in record]
+
+
+def moves_on(attempts: Iterable[Attempt]) -> Iterator[tuple[Attempt, Attempt]]:
+    """Pair each refused attempt with the one at the next config that followed by itself."""
+    for refused, following in itertools.pairwise(sorted(attempts, key=lambda row: row.number)):
+        if refused.round == following.round:
+            yield refused, following
 
 
 def _missed(resolution: Resolution) -> PaymentsError:

@@ -8,6 +8,7 @@ from typing import Any
 
 from payments.models import Payment
 from payments.msisdn import mask_checkout_request_id
+from payments.services import decisions
 from payments.services.representation import moment, money
 from tenants.roles import Role
 
@@ -15,8 +16,9 @@ Entry = tuple[datetime, str, str, dict[str, Any]]
 
 
 def timeline_of(*, payment: Payment, role: str) -> list[dict[str, Any]]:
-    """List transitions, calls, callbacks, evidence and reviews by their time."""
+    """List choices, transitions, calls, callbacks, evidence and reviews by their time."""
     entries = [
+        *_routing(payment),
         *_attempts(payment, whole=role == Role.ADMIN),
         *_callbacks(payment),
         *_evidence(payment),
@@ -38,6 +40,18 @@ def _transitions(payment: Payment) -> Iterator[Entry]:
             "actor": {"kind": row.actor_kind, "label": row.actor_label},
         }
         yield row.at, "transition", summary, data
+
+
+def _routing(payment: Payment) -> Iterator[Entry]:
+    """Tell which configs came into question, and why one moved on to the next."""
+    if payment.resolution:
+        chosen = next((s["name"] for s in payment.resolution if s["chosen"]), "no config")
+        data = {"resolution": payment.resolution}
+        yield payment.created_at, "routing", f"Chose {chosen}", data
+    for refused, following in decisions.moves_on(payment.attempts.select_related("config")):
+        summary = f"Moved on from {refused.config.name} to {following.config.name}"
+        data = {"why": refused.result_code or None, "attempt": str(refused.pk)}
+        yield refused.answered_at or following.requested_at, "routing", summary, data
 
 
 def _attempts(payment: Payment, *, whole: bool) -> Iterator[Entry]:

@@ -264,3 +264,27 @@ class TestTheProbe:
         assert refused.json()["code"] == "prompt_open"
         assert breaker_of(till).state == "open"
         assert configs_of(sell()) == ["Main till"]
+
+
+class TestTheStory:
+    def test_tells_what_was_tried_and_why_it_moved_on(self, cashier, second, daraja):
+        daraja.next("wrong_credentials")
+
+        told = cashier.sell()
+
+        story = [
+            (entry["summary"], entry["data"])
+            for entry in cashier.timeline(told)
+            if entry["kind"] == "routing"
+        ]
+        assert [summary for summary, _data in story] == [
+            "Chose Main till",
+            "Moved on from Main till to Second till",
+        ]
+        first, second_step = story[0][1]["resolution"]
+        assert (first["outcome"], first["tried"], second_step["why"]) == (
+            "wrong_credentials",
+            1,
+            "lower_priority",
+        )
+        assert story[1][1]["why"] == "wrong_credentials"
