@@ -27,6 +27,7 @@ from payments.providers.base import PaymentAccepted, PaymentRequest
 from payments.services import breakers, failover, upstream
 from payments.services.connections import Connection, connect
 from payments.services.transitions import Change, write_changes
+from payments.states import LIVE_STATUSES
 
 logger = logging.getLogger(__name__)
 
@@ -63,6 +64,7 @@ def prompt(*, attempt: Attempt, msisdn: str, others: Sequence[PaymentConfig] = (
             answer = _ask(attempt, msisdn)
             if answer is None:
                 keeps_slot = True
+                _stop_waiting(attempt)
                 return
             following = record_answer(attempt=attempt, answer=answer, others=others)
             if following is None:
@@ -88,6 +90,23 @@ def _ask(attempt: Attempt, msisdn: str) -> Answer | None:
     except NotYet:
         call.add_done_callback(lambda late: _record_late(attempt, late))
         return None
+
+
+def _stop_waiting(attempt: Attempt) -> None:
+    """Tell the till that the outcome is unknown; the attempt itself stays open for the answer."""
+    with transaction.atomic():
+        payment = _locked_payment(attempt)
+        if payment.status != PaymentStatus.CREATED:
+            return
+        change = Change(payment, list(payment.attempts.all()), list(payment.reviews.all()), ACTOR)
+        change.path, change.why = [PaymentStatus.PENDING], "The outcome is not known yet."
+        write_changes([change], now=timezone.now())
+
+
+def _locked_payment(attempt: Attempt) -> Payment:
+    rows = Payment.objects.select_for_update(of=("self",)).select_related("config", "branch")
+    payment: Payment = rows.get(pk=attempt.payment_id)
+    return payment
 
 
 def _call(connection: Connection, request: PaymentRequest, now: datetime) -> Answer:
@@ -132,11 +151,7 @@ def record_answer(
     """
     now = timezone.now()
     with transaction.atomic():
-        payment = (
-            Payment.objects.select_for_update(of=("self",))
-            .select_related("config", "branch")
-            .get(pk=attempt.payment_id)
-        )
+        payment = _locked_payment(attempt)
         attempts = list(payment.attempts.order_by("number"))
         row = next(a for a in attempts if a.pk == attempt.pk)
         refused = _note_answer(row, answer, now=now)
@@ -219,8 +234,8 @@ def _change(
 
 def _path_after_refusal(payment: Payment, attempts: list[Attempt]) -> list[str]:
     """Fail a payment that reached nobody; one asked about before goes back to what it was."""
+    if payment.status not in LIVE_STATUSES:
+        return []
     reached = [a for a in attempts if a.status != AttemptStatus.REFUSED]
-    if payment.status == PaymentStatus.CREATED:
-        return [PaymentStatus.FAILED]
-    ended = bool(reached) and reached[-1].status == AttemptStatus.FAILED
-    return [PaymentStatus.FAILED] if ended and payment.status == PaymentStatus.PENDING else []
+    ended = not reached or reached[-1].status == AttemptStatus.FAILED
+    return [PaymentStatus.FAILED] if ended else []
