@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import logging
 import time
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from django.db.models import Q
 
+from payments.choices import Environment
 from payments.errors import PaymentsError, ProviderUnreachable
 from payments.models import AccessToken, CredentialVersion
 from payments.providers.registry import adapter_for
@@ -61,6 +63,28 @@ def fetch_fresh(*, version: CredentialVersion, now: datetime) -> AccessToken:
     :raises CredentialsRefused: when the provider refuses key and secret.
     """
     return _refresh(version=version, now=now, margin=None)
+
+
+def is_known_elsewhere(*, version: CredentialVersion) -> bool:
+    """
+    Tell whether a key and secret that were refused are those of the other environment.
+
+    What production refused is shown to the sandbox, where nothing can break. The reverse would
+    kill a living production token, so there only what this shop gave us before is looked at.
+    """
+    config = version.config
+    account = open_account(config=config, version=version)
+    if config.environment == Environment.PRODUCTION:
+        release_connection()
+        try:
+            adapter_for(replace(account, environment=Environment.SANDBOX)).fetch_access_token()
+        except PaymentsError:
+            return False
+        return True
+    key, secret = account.secrets["consumer_key"], account.secrets["consumer_secret"]
+    same = app_fingerprint(Environment.PRODUCTION, key, secret)
+    rows = CredentialVersion.objects.filter(shop=version.shop_id, app_fingerprint=same)
+    return bool(rows.exists())
 
 
 def renew_if_short(*, version: CredentialVersion, now: datetime) -> bool:

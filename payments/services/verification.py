@@ -1,111 +1,52 @@
 """
-Does the config work? Ask the provider, stage by stage, and write down what it said.
+Does the config work? A visit of the doctor: ask stage by stage, and write down what was said.
 
-Each stage is a row of STAGES: what it tries, and a function that does it. A stage says success, a
-definite no (failed), or nothing certain (timeout, error); only a definite no fails a config, and
-only a run of all REQUIRED stages verifies one. HTTP happens between transactions, never in one.
-To add a stage: a function and a row; what it stores goes through the allow-list of StageResult.
+A visit is a VerificationRun, committed before anything is asked: whoever took it performs it (the
+request itself over REST, a worker or a thread for the admin's page, the sweep where both died). Each
+stage is a row of the log, there while it runs and completed after. A stage says success, a definite
+no (failed), or nothing certain (timeout, error); verification_verdict.py moves the config. The
+stages themselves: verification_stages.py. HTTP happens between transactions, never in one.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
-from datetime import datetime
-from typing import Any
+import uuid
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timedelta
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from audit.actions import AuditAction
 from audit.actors import Actor
-from payments.choices import ConfigStatus, VerificationResult, VerificationType
+from payments import msisdn as numbers
+from payments.choices import (
+    ConfigStatus,
+    RunStatus,
+    VerificationResult,
+    VerificationStage,
+)
 from payments.errors import (
     CredentialsRequired,
     InvalidInput,
-    OutcomeUnknown,
-    ProviderBusy,
-    ProviderError,
-    ProviderRefused,
-    ProviderUnreachable,
+    ShortcodeClaimed,
     VerificationFailed,
 )
-from payments.models import CredentialVersion, PaymentConfig, VerificationLog
+from payments.models import CredentialVersion, PaymentConfig, VerificationLog, VerificationRun
 from payments.providers import registry
-from payments.services import config_secrets, config_trail, tokens
-from payments.services.config_moves import move_config, refused
-from payments.services.config_rules import ConfigFields, check_fields, missing_secrets
+from payments.services import config_secrets, config_trail, verification_verdict, verification_visit
+from payments.services.config_moves import lock_config, move_config, refused
+from payments.services.config_rules import missing_secrets
 from payments.services.configs import check_reason
+from payments.services.findings import StageResult
+from payments.services.verification_stages import STAGES, Visit
 
 _SUCCESS, _FAILED = VerificationResult.SUCCESS, VerificationResult.FAILED
-
-
-@dataclass(frozen=True)
-class StageResult:
-    """What a stage found. Only codes, ids and durations go in: never a secret or a token."""
-
-    result: VerificationResult
-    code: str = ""
-    message: str = ""
-    answer: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Stage:
-    """One probe of a config."""
-
-    name: str
-    type: VerificationType
-    run: Callable[[CredentialVersion, datetime], StageResult]
-
-
-@dataclass(frozen=True)
-class VerificationRun:
-    """What one verification did: its log rows in order, and the config as it is now."""
-
-    config: PaymentConfig
-    logs: list[VerificationLog]
-
-    @property
-    def result(self) -> str:
-        return self.logs[-1].result
-
-
-def _check_fields(version: CredentialVersion, now: datetime) -> StageResult:
-    del now
-    config = version.config
-    try:
-        check_fields(ConfigFields.of(config), shop_id=config.shop_id)
-    except InvalidInput as error:
-        names = ", ".join(sorted({name for name, _code, _detail in error.errors}))
-        return StageResult(_FAILED, error.code, f"Not valid: {names}"[:300])
-    return StageResult(_SUCCESS, message="Fields and credentials are complete.")
-
-
-def _fetch_token(version: CredentialVersion, now: datetime) -> StageResult:
-    # Always a fresh one: a token kept from before would prove nothing about these secrets.
-    token = tokens.fetch_fresh(version=version, now=now)
-    life = round((token.expires_at - now).total_seconds()) if token.expires_at else None
-    return StageResult(_SUCCESS, "0", "An access token was granted.", {"expires_in_s": life})
-
-
-STAGES: dict[str, Stage] = {
-    stage.name: stage
-    for stage in (
-        Stage("fields", VerificationType.CREDENTIAL_TEST, _check_fields),
-        Stage("oauth", VerificationType.OAUTH_TOKEN, _fetch_token),
-    )
-}
-REQUIRED = frozenset(STAGES)
-
-# Our words for what a provider said; its own text may echo what it was sent.
-_SAID: tuple[tuple[type[ProviderError], VerificationResult, str], ...] = (
-    (ProviderBusy, VerificationResult.ERROR, "The provider asks to slow down. Try again later."),
-    (ProviderRefused, _FAILED, "The provider refused the consumer key or secret."),
-    (ProviderUnreachable, VerificationResult.ERROR, "The provider could not be reached."),
-    (OutcomeUnknown, VerificationResult.TIMEOUT, "The provider gave no readable answer in time."),
-    (ProviderError, VerificationResult.ERROR, "The provider could not be asked."),
-)
+_PENDING = VerificationResult.PENDING
+# A worker is rung at once; a run nobody took by then is the sweep's.
+NOT_TAKEN_AFTER = timedelta(seconds=15)
+# Longer than all stages may take together; whoever took it is dead.
+DEAD_AFTER = timedelta(minutes=4)
 # A verified config is asked again without losing anything; the others go through pending.
 _STARTS_FROM = frozenset({ConfigStatus.DRAFT, ConfigStatus.FAILED, ConfigStatus.SUSPENDED})
 _STAYS_IN = frozenset({ConfigStatus.PENDING, ConfigStatus.VERIFIED})
@@ -116,31 +57,120 @@ _RECORDED: dict[str, str] = {
 }
 
 
+@dataclass(frozen=True)
+class Verification:
+    """What one visit did: its log rows in order, and the config as it is now."""
+
+    config: PaymentConfig
+    logs: list[VerificationLog]
+
+    @property
+    def result(self) -> str:
+        return self.logs[-1].result
+
+
 def verify_config(
     *,
     config: PaymentConfig,
     stages: Iterable[str] | None = None,
+    phone_number: str = "",
+    actor: Actor,
+    now: datetime,
+) -> Verification:
+    """
+    Try the config against its provider, here and now; without stages, all that are required.
+
+    A run of some stages only writes its log: it neither verifies nor fails the config, save that
+    the proof of control completes what an earlier whole run left pending.
+
+    :raises InvalidInput: for a stage or a phone number that does not exist.
+    :raises CredentialsRequired: when a credential is missing.
+    :raises InvalidTransition: when the status does not allow it, or a visit is under way.
+    :raises VerificationFailed: when no adapter speaks to the provider.
+    :raises ShortcodeClaimed: when another business proved control of the shortcode.
+    """
+    run = start_run(
+        config=config, stages=stages, phone_number=phone_number, taken=True, actor=actor, now=now
+    )
+    logs = perform(run=run, now=now)
+    config.refresh_from_db()
+    if logs[-1].response_code == ShortcodeClaimed.code:
+        raise ShortcodeClaimed(next_action=logs[-1].next_action)
+    return Verification(config, logs)
+
+
+def start_run(
+    *,
+    config: PaymentConfig,
+    stages: Iterable[str] | None = None,
+    phone_number: str = "",
+    taken: bool = False,
     actor: Actor,
     now: datetime,
 ) -> VerificationRun:
-    """
-    Try the config against its provider; without stages, all that are required.
-
-    A run of some stages only writes its log: it neither verifies nor fails the config.
-
-    :raises InvalidInput: for a stage that does not exist.
-    :raises CredentialsRequired: when a credential is missing.
-    :raises InvalidTransition: when the config's status does not allow it.
-    :raises VerificationFailed: when no adapter speaks to the provider.
-    """
-    chosen = _chosen(stages)
+    """Commit a visit, to be performed by whoever takes it; raises what verify_config raises."""
+    msisdn = numbers.normalise(phone_number) if phone_number else ""
+    chosen = _chosen(config, stages, has_phone=bool(msisdn))
     version = _version_to_try(config)
-    is_whole = {stage.name for stage in chosen} >= REQUIRED
-    if is_whole:
-        _start(config, actor=actor, now=now)
-    logs = _run(chosen, version, actor=actor, now=now)
-    config = _conclude(config, version, logs, is_whole=is_whole, actor=actor, now=now)
-    return VerificationRun(config, logs)
+    _end_dead_runs(version, now=now)
+    run = VerificationRun(
+        shop_id=config.shop_id,
+        config=config,
+        version=version,
+        stages=chosen,
+        phone_number=numbers.mask(msisdn) if msisdn else "",
+        actor=asdict(actor),
+        started_at=now,
+        taken_at=now if taken else None,
+    )
+    run.msisdn = msisdn
+    try:
+        with transaction.atomic():
+            if verification_verdict.is_whole(chosen):
+                _start(config, actor=actor, now=now)
+            run.save(force_insert=True)
+    except IntegrityError as error:
+        if "verification_one_run" not in str(error):
+            raise
+        config.refresh_from_db()
+        raise refused(config, "The config is being verified right now.") from error
+    return run
+
+
+def take_run(*, run_id: uuid.UUID, now: datetime) -> VerificationRun | None:
+    """Return the run for the caller to perform, or None where somebody else has it."""
+    rows = VerificationRun.objects.filter(pk=run_id, status=RunStatus.RUNNING, taken_at=None)
+    if not rows.update(taken_at=now):
+        return None
+    return VerificationRun.objects.select_related("config", "version").get(pk=run_id)
+
+
+def perform(*, run: VerificationRun, now: datetime) -> list[VerificationLog]:
+    """Run a taken visit's stages in order, up to the first that does not succeed; return its rows."""
+    version = run.version
+    version.config = run.config
+    msisdn = run.msisdn.reveal() if run.msisdn else ""
+    actor = Actor(**run.actor)
+    visit = Visit(version=version, run_id=run.pk, now=now, msisdn=msisdn)
+    logs = verification_visit.visit(
+        [STAGES[name] for name in run.stages], visit, run=run, actor=actor
+    )
+    _conclude(run, logs, actor=actor, now=now)
+    return logs
+
+
+def perform_waiting(*, now: datetime) -> int:
+    """Perform visits nobody took in time; return how many."""
+    late = VerificationRun.objects.filter(
+        status=RunStatus.RUNNING, taken_at=None, started_at__lte=now - NOT_TAKEN_AFTER
+    )
+    done = 0
+    for run_id in list(late.order_by("started_at").values_list("pk", flat=True)[:20]):
+        run = take_run(run_id=run_id, now=now)
+        if run is not None:
+            perform(run=run, now=now)
+            done += 1
+    return done
 
 
 def try_version(
@@ -153,7 +183,8 @@ def try_version(
     """
     wanted = set(stages)
     chosen = [stage for stage in STAGES.values() if stage.name in wanted]
-    return _run(chosen, version, actor=actor, now=now)
+    visit = Visit(version=version, run_id=version.pk, now=now)
+    return verification_visit.visit(chosen, visit, run=None, actor=actor)
 
 
 def restore_config(
@@ -165,18 +196,33 @@ def restore_config(
     :raises InvalidInput: without a reason.
     :raises InvalidTransition: unless it is suspended.
     """
+    run = start_restoring(config=config, reason=reason, taken=True, actor=actor, now=now)
+    perform(run=run, now=now)
+    config.refresh_from_db()
+    return config
+
+
+def start_restoring(
+    *, config: PaymentConfig, reason: str, taken: bool = False, actor: Actor, now: datetime
+) -> VerificationRun:
+    """Commit the visit that brings a suspended config back; raises what restore_config raises."""
     check_reason(reason)
     if config.status != ConfigStatus.SUSPENDED:
         raise refused(config, "Only a suspended config is restored.")
-    return verify_config(config=config, actor=replace(actor, reason=reason), now=now).config
+    return start_run(config=config, taken=taken, actor=replace(actor, reason=reason), now=now)
 
 
-def _chosen(names: Iterable[str] | None) -> list[Stage]:
-    wanted = set(REQUIRED if names is None else names)
+def _chosen(config: PaymentConfig, names: Iterable[str] | None, *, has_phone: bool) -> list[str]:
+    required = verification_verdict.required_stages(config)
+    asked = {VerificationStage.PROMPT} if has_phone else set()
+    wanted = {*(required | asked if names is None else names)}
     if not wanted or not wanted <= STAGES.keys():
         detail = f"Choose among {', '.join(STAGES)}."
         raise InvalidInput(detail, errors=[("stages", "invalid_choice", detail)])
-    return [stage for stage in STAGES.values() if stage.name in wanted]
+    if names is not None and VerificationStage.PROMPT in wanted and not has_phone:
+        detail = "Give the phone that shall be prompted."
+        raise InvalidInput(detail, errors=[("phone_number", "required", detail)])
+    return [str(name) for name in STAGES if name in wanted]
 
 
 def _version_to_try(config: PaymentConfig) -> CredentialVersion:
@@ -191,103 +237,46 @@ def _version_to_try(config: PaymentConfig) -> CredentialVersion:
 
 
 def _start(config: PaymentConfig, *, actor: Actor, now: datetime) -> None:
-    if config.status == ConfigStatus.SUSPENDED:
-        _lift(config, actor=actor, now=now)
-    elif config.status in _STARTS_FROM:
-        move_config(config=config, to=ConfigStatus.PENDING, now=now, updated_by=actor.label)
-    elif config.status not in _STAYS_IN:
+    """Move a config to pending; a restored one with an entry on the trail."""
+    if config.status in _STAYS_IN:
+        return
+    if config.status not in _STARTS_FROM:
         raise refused(config, f"A config that is {config.status} needs new credentials first.")
-
-
-@transaction.atomic
-def _lift(config: PaymentConfig, *, actor: Actor, now: datetime) -> None:
-    before = config_trail.state_of(config)
+    is_restored = config.status == ConfigStatus.SUSPENDED
+    before = config_trail.state_of(config) if is_restored else {}
     move_config(config=config, to=ConfigStatus.PENDING, now=now, updated_by=actor.label)
-    act = AuditAction.CONFIG_RESTORED
-    config_trail.record(act, config, before=before, actor=actor, now=now)
-
-
-def _run(
-    stages: list[Stage], version: CredentialVersion, *, actor: Actor, now: datetime
-) -> list[VerificationLog]:
-    """Run the stages in order, up to the first that does not succeed."""
-    logs: list[VerificationLog] = []
-    for stage in stages:
-        logs.append(_try(stage, version, actor=actor, now=now))
-        if logs[-1].result != _SUCCESS:
-            break
-    return logs
-
-
-def _try(
-    stage: Stage, version: CredentialVersion, *, actor: Actor, now: datetime
-) -> VerificationLog:
-    started = time.monotonic()
-    try:
-        found = stage.run(version, now)
-    except ProviderError as error:
-        found = _translated(error)
-    config = version.config
-    return VerificationLog.objects.create(
-        shop_id=config.shop_id,
-        config=config,
-        version=version,
-        type=stage.type,
-        stage=stage.name,
-        result=found.result,
-        response_code=found.code[:40],
-        response_message=found.message,
-        error_details="" if found.result == _SUCCESS else found.message,
-        duration_ms=round((time.monotonic() - started) * 1000),
-        request_payload={"stage": stage.name, "environment": config.environment},
-        response_payload=found.answer,
-        initiated_by=actor.label,
-        ip_address=actor.ip,
-        user_agent=actor.user_agent,
-        created_at=now,
-    )
-
-
-def _translated(error: ProviderError) -> StageResult:
-    result, message = next(row[1:] for row in _SAID if isinstance(error, row[0]))
-    answer = {"http_status": error.http_status, "error_code": error.error_code[:40]}
-    return StageResult(result, error.error_code, message, answer)
+    if is_restored:
+        act = AuditAction.CONFIG_RESTORED
+        config_trail.record(act, config, before=before, actor=actor, now=now)
 
 
 @transaction.atomic
 def _conclude(
-    config: PaymentConfig,
-    version: CredentialVersion,
-    logs: list[VerificationLog],
-    *,
-    is_whole: bool,
-    actor: Actor,
-    now: datetime,
-) -> PaymentConfig:
-    """Write down what the stages found, unless somebody changed the config meanwhile."""
-    last = logs[-1]
-    PaymentConfig.objects.filter(pk=config.pk).update(
-        last_tested_at=now,
-        last_test_result=last.result,
-        last_test_error=last.error_details[:300],
-        updated_at=now,
-    )
-    config.refresh_from_db()
-    before = config_trail.state_of(config)
-    if is_whole and config.status == ConfigStatus.PENDING:
-        _settle(config, version, last.result, actor=actor, now=now)
-    if is_whole and last.result in _RECORDED:
-        act = _RECORDED[last.result]
-        config_trail.record(act, config, before=before, actor=actor, now=now)
-    return config
-
-
-def _settle(
-    config: PaymentConfig, version: CredentialVersion, result: str, *, actor: Actor, now: datetime
+    run: VerificationRun, logs: list[VerificationLog], *, actor: Actor, now: datetime
 ) -> None:
-    if result == _SUCCESS:
-        proof = {"verified_at": now, "verified_by": actor.label, "suspended_reason": ""}
-        move_config(config=config, to=ConfigStatus.VERIFIED, now=now, **proof)
-        CredentialVersion.objects.filter(pk=version.pk, activated_at=None).update(activated_at=now)
-    elif result == _FAILED:
-        move_config(config=config, to=ConfigStatus.FAILED, now=now)
+    """End the visit and move the config, unless somebody changed that meanwhile."""
+    config = lock_config(run.config)
+    waits = VerificationLog.objects.filter(pk__in=[log.pk for log in logs], result=_PENDING)
+    status = RunStatus.WAITING if waits.exists() else RunStatus.DONE
+    VerificationRun.objects.filter(pk=run.pk, status=RunStatus.RUNNING).update(
+        status=status, finished_at=now if status == RunStatus.DONE else None, msisdn=""
+    )
+    verification_verdict.note_test(config, logs, now=now)
+    before = config_trail.state_of(config)
+    was_verified = config.status == ConfigStatus.VERIFIED
+    verification_verdict.settle(config, run.version, actor=actor, now=now)
+    if was_verified and verification_verdict.is_whole(run.stages):
+        act = _RECORDED.get(logs[-1].result)
+        if act:
+            config_trail.record(act, config, before=before, actor=actor, now=now)
+
+
+def _end_dead_runs(version: CredentialVersion, *, now: datetime) -> None:
+    """End visits whose worker died, so that a new one can be made."""
+    dead = VerificationRun.objects.filter(
+        version=version, status=RunStatus.RUNNING, taken_at__lte=now - DEAD_AFTER
+    )
+    unfinished = VerificationLog.objects.filter(run__in=list(dead), result=_PENDING)
+    for log in unfinished.exclude(stage=VerificationStage.PROMPT):
+        verification_visit.close_log(log, StageResult("broken"), duration_ms=0)
+    dead.update(status=RunStatus.DONE, finished_at=now, msisdn="")

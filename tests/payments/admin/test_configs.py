@@ -7,7 +7,7 @@ from django.urls import reverse
 from payments.choices import VerificationResult
 from payments.models import CredentialVersion, PaymentConfig
 from payments.services import verification
-from payments.services.verification import VerificationRun
+from payments.services.verification import Verification
 from tenants.models import Membership
 from tenants.roles import Role
 
@@ -179,7 +179,7 @@ class TestButtons:
         def verify_config(*, config, actor, now):
             calls.append((config.pk, actor.label))
             log = config.verifications.first()
-            return VerificationRun(config=config, logs=[log])
+            return Verification(config=config, logs=[log])
 
         monkeypatch.setattr(verification, "verify_config", verify_config)
         return calls
