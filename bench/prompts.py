@@ -43,8 +43,17 @@ def prompting(stage: Stage, stalls: list[world.Stall]) -> list[Row]:
     """Measure callbacks and initiations with many prompts in flight."""
     stage.web()
     stage.simulator()
-    rounds = [_round(stage, stalls, number) for number in range(stage.plan.rounds)]
+    _warm_up(stage, stalls)
+    rounds = [_round(stage, stalls, number) for number in range(1, stage.plan.rounds + 1)]
     return list(_rows(rounds, stage.plan.in_flight))
+
+
+def _warm_up(stage: Stage, stalls: list[world.Stall]) -> None:
+    """Let every process import what it needs, fetch the token and open its connections."""
+    _result(_start(stage, stalls, 0, tills=40, seconds=1.0))
+    lines = list(world.callback_lines(world.make_waiting(stalls, 100)))
+    _result(_probe(stage, "warm", lines))
+    world.wait_until_applied()
 
 
 def _round(stage: Stage, stalls: list[world.Stall], number: int) -> Round:
@@ -54,7 +63,7 @@ def _round(stage: Stage, stalls: list[world.Stall], number: int) -> Round:
     lines = list(world.callback_lines(attempts))
     split = int(plan.callbacks_per_s * plan.idle_s)
     idle = _result(_probe(stage, "idle", lines[:split]))
-    tills = _start(stage, stalls, number)
+    tills = _start(stage, stalls, number, tills=plan.in_flight, seconds=plan.busy_s)
     busy = _result(_probe(stage, "busy", lines[split:]))
     asked = _result(tills)
     _wait_for_rest(stage, asked["payments"])
@@ -78,13 +87,15 @@ def _probe(stage: Stage, name: str, lines: list[tuple[str, str, str]]) -> subpro
     return _python("bench.load.probe", str(stage.web()), str(plan.callbacks_per_s), str(path))
 
 
-def _start(stage: Stage, stalls: list[world.Stall], number: int) -> subprocess.Popen[str]:
+def _start(
+    stage: Stage, stalls: list[world.Stall], number: int, *, tills: int, seconds: float
+) -> subprocess.Popen[str]:
     plan = stage.plan
     task = {
         "port": stage.web(),
         "keys": [stall.api_key for stall in stalls],
-        "tills": plan.in_flight,
-        "seconds": plan.busy_s,
+        "tills": tills,
+        "seconds": seconds,
         "answer_within_s": plan.answer_within_s,
         "give_up_s": plan.give_up_s,
         "first_phone": 10_000_000 * (number + 1),
