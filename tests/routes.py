@@ -20,6 +20,7 @@ PAYMENT = "payments/<uuid:payment_id>"
 _TILL = {"name": "New", "provider": "mpesa_paybill", "shortcode": "990011"}
 _SALE = {"amount": "20", "phone_number": "0799000111", "order_ref": "NEW-1"}
 _WHY = {"reason": "walls"}
+_SECRETS = {"credentials": {"consumer_key": "walls-consumer-key"}, **_WHY}
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,8 @@ SAMPLES: dict[str, Sample] = {
     f"{CONFIG}/suspend": Sample(of="config", bodies={"POST": _WHY}),
     f"{CONFIG}/restore": Sample(of="config", bodies={"POST": _WHY}),
     f"{CONFIG}/verify": Sample(of="config"),
+    f"{CONFIG}/rotate": Sample(of="config", bodies={"POST": _SECRETS}),
+    f"{CONFIG}/versions": Sample(of="config"),
     f"{CONFIG}/verification-logs": Sample(of="config"),
     "payments/stats": Sample(),
     "payments/readiness": Sample(),

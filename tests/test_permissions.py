@@ -82,6 +82,8 @@ ACTIONS = {
     ("payments/configs/<uuid:config_id>/suspend", "POST"): "suspend_configs",
     ("payments/configs/<uuid:config_id>/restore", "POST"): "restore_configs",
     ("payments/configs/<uuid:config_id>/verify", "POST"): "manage_configs",
+    ("payments/configs/<uuid:config_id>/rotate", "POST"): "manage_configs",
+    ("payments/configs/<uuid:config_id>/versions", "GET"): "view_configs",
     ("payments/configs/<uuid:config_id>/verification-logs", "GET"): "view_configs",
     ("payments/stats", "GET"): "view_stats",
     ("payments/readiness", "GET"): "view_stats",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from payments.api import configs, events, identity, payments
+from payments.api import configs, events, identity, payments, rotation
 from payments.api import schema as _schema  # noqa: F401 - registers the key with the document
 
 CONFIG = "payments/configs/<uuid:config_id>"
@@ -23,6 +23,8 @@ urlpatterns = [
     path(f"{CONFIG}/suspend", configs.ConfigSuspend.as_view()),
     path(f"{CONFIG}/restore", configs.ConfigRestore.as_view()),
     path(f"{CONFIG}/verify", configs.ConfigVerify.as_view()),
+    path(f"{CONFIG}/rotate", rotation.ConfigRotate.as_view()),
+    path(f"{CONFIG}/versions", rotation.ConfigVersions.as_view()),
     path(f"{CONFIG}/verification-logs", configs.ConfigVerificationLogs.as_view()),
     path("events", events.EventList.as_view()),
     path("payments/stats", payments.PaymentStats.as_view()),

@@ -177,7 +177,8 @@ def _stage(
         raise CredentialsRequired("Credentials are missing.", errors=errors)
     _note_schedule(locked, scheduled_at, now=now)
     staged = [{"field": "credentials.staged", "old": None, "new": version.number}]
-    act = AuditAction.CONFIG_ROTATION_SCHEDULED
+    started = AuditAction.CONFIG_ROTATION_STARTED
+    act = AuditAction.CONFIG_ROTATION_SCHEDULED if scheduled_at else started
     config_trail.record(
         act, locked, before=before, actor=actor, now=now, reason=reason, more=staged
     )

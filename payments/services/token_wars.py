@@ -37,7 +37,8 @@ def age_if_killed(*, fingerprint: str, refused: str, now: datetime) -> int | Non
         return None
     if row.expires_at - now < _MARGIN or row.token.reveal() != refused:
         return None
-    first = Q(refused_at=None) | Q(refused_at__lt=F("obtained_at"))
+    # The same instant: the one before was refused and this one fetched in its place.
+    first = Q(refused_at=None) | Q(refused_at__lte=F("obtained_at"))
     same = AccessToken.objects.filter(first, pk=fingerprint, obtained_at=row.obtained_at)
     if not same.update(refused_at=now):
         return None
