@@ -28,6 +28,8 @@ SWEEPS = (
     Sweep("remind_of_rotations", 3600, "A shop wants to know 14, 3 and 1 days before a date."),
     Sweep("close_token_wars", 3600, "A day of quiet: the other system is gone."),
     Sweep("mail_notices", 60, "What a shop must know reaches its admins by mail as well."),
+    Sweep("anchor_audit", 86_400, "Heads of the audit chains go outside: a cut tail shows."),
+    Sweep("finish_verifications", 15, "A visit nobody took, a KES 1 nobody told about."),
     Sweep("purge_raw_bodies", 86_400, "Raw bodies hold personal data: 90 days, then only digests."),
     Sweep("purge_idempotency_keys", 86_400, "Answers are kept seven days, not for ever."),
 )

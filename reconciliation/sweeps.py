@@ -37,11 +37,13 @@ from payments.services import (
     idempotency,
     notice_mails,
     reviews,
+    proofs,
     rotation_schedule,
     token_wars,
     tokens,
     upstream,
 )
+    verification,
 
 logger = logging.getLogger(__name__)
 
@@ -137,6 +139,11 @@ def mail_notices(*, now: datetime) -> int:
 
 
 def purge_raw_bodies(*, now: datetime) -> int:
+def finish_verifications(*, now: datetime) -> int:
+    """Perform verifications no worker took, ask about proofs nobody told of; return how many."""
+    return verification.perform_waiting(now=now) + proofs.ask_waiting(now=now)
+
+
     """Take the bodies from inbox rows past retention; digest and metadata stay."""
     limit = now - timedelta(days=settings.RAW_BODY_RETENTION_DAYS)
     rows = (
@@ -173,6 +180,8 @@ SWEEPS: dict[str, Callable[..., int]] = {
 }
 
 
+        anchor_audit,
+        finish_verifications,
 def _repeat(step: Callable[[], int]) -> int:
     total = 0
     while count := step():

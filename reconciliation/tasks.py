@@ -34,6 +34,16 @@ def refresh_tokens() -> None:
 
 
 @shared_task(ignore_result=True)
+def anchor_audit() -> None:
+    run_sweep("anchor_audit", now=timezone.now())
+
+
+@shared_task(ignore_result=True)
+def finish_verifications() -> None:
+    run_sweep("finish_verifications", now=timezone.now())
+
+
+@shared_task(ignore_result=True)
 def purge_raw_bodies() -> None:
     run_sweep("purge_raw_bodies", now=timezone.now())
 

@@ -47,6 +47,7 @@ SAMPLES: dict[str, Sample] = {
     f"{CONFIG}/verify": Sample(of="config"),
     f"{CONFIG}/rotate": Sample(of="config", bodies={"POST": _SECRETS}),
     f"{CONFIG}/versions": Sample(of="config"),
+    f"{CONFIG}/register-urls": Sample(of="config"),
     f"{CONFIG}/verification-logs": Sample(of="config"),
     "payments/stats": Sample(),
     "payments/readiness": Sample(),

@@ -86,6 +86,7 @@ ACTIONS = {
     ("payments/configs/<uuid:config_id>/versions", "GET"): "view_configs",
     ("payments/configs/<uuid:config_id>/verification-logs", "GET"): "view_configs",
     ("payments/stats", "GET"): "view_stats",
+    ("payments/configs/<uuid:config_id>/register-urls", "POST"): "manage_webhooks",
     ("payments/readiness", "GET"): "view_stats",
     ("payments", "GET"): "list_payments",
     ("payments", "POST"): "take_payments",

@@ -13,6 +13,7 @@ from payments.api.fields import (
     MetadataField,
     OwnWorldSerializer,
     QueryBooleanField,
+    StrictBooleanField,
     StrictCharField,
     StrictChoiceField,
     StrictDecimalField,
@@ -24,10 +25,11 @@ from payments.api.fields import (
 from payments.choices import ConfigStatus, Environment, Provider, VersionStatus
 from payments.models import AccessToken, CredentialVersion, PaymentConfig, VerificationLog
 from payments.models.configs import HIGHEST_AMOUNT
-from payments.services.config_rules import HIGHEST_PRIORITY, MAX_PURPOSES
+from payments.services.c2b_urls import RESPONSE_TYPES
+from payments.services.config_rules import C2B_VERSIONS, HIGHEST_PRIORITY, MAX_PURPOSES
 from payments.services.configs import MAX_REASON_LENGTH
 from payments.services.decisions import Why
-from payments.services.verification import STAGES
+from payments.services.verification_stages import STAGES
 from tenants.models import Branch
 
 _PURPOSE = {"pattern": "[a-z0-9_-]{1,32}", "hint": "Use 1 to 32 of a-z, 0-9, _ and -."}
@@ -84,6 +86,8 @@ class ConfigInput(OwnWorldSerializer):
         child=StrictCharField(**_PURPOSE), max_length=MAX_PURPOSES, default=list
     )
     metadata = MetadataField(default=dict)
+    auto_activate = StrictBooleanField(default=False)
+    c2b_version = StrictChoiceField(choices=list(C2B_VERSIONS), default="v2")
     credentials = CredentialsField(required=False, write_only=True)
 
 
@@ -116,6 +120,22 @@ class VerifyInput(StrictSerializer):
     stages = StrictListField(
         child=StrictChoiceField(choices=list(STAGES)), required=False, allow_empty=False
     )
+    phone_number = StrictCharField(max_length=32, required=False)
+
+
+class RegisterUrlsInput(StrictSerializer):
+    response_type = StrictChoiceField(choices=list(RESPONSE_TYPES), default="Completed")
+
+
+class RegisteredUrlsOutput(serializers.Serializer):
+    """What is registered, since when; addresses without the part that is their lock."""
+
+    held_by = serializers.CharField()
+    version = serializers.CharField()
+    response_type = serializers.CharField()
+    validation_url = serializers.CharField()
+    confirmation_url = serializers.CharField()
+    registered_at = serializers.DateTimeField()
 
 
 class ConfigOutput(serializers.Serializer):
@@ -138,6 +158,10 @@ class ConfigOutput(serializers.Serializer):
     monthly_limit = StrictDecimalField(allow_null=True)
     purposes = serializers.ListField(child=serializers.CharField())
     metadata = MetadataField()
+    auto_activate = serializers.BooleanField()
+    c2b_version = serializers.CharField()
+    c2b_registered_at = serializers.DateTimeField(allow_null=True)
+    proven_at = serializers.DateTimeField(allow_null=True)
     status = serializers.CharField()
     is_active = serializers.BooleanField()
     is_default = serializers.BooleanField()
@@ -194,6 +218,7 @@ class VerificationLogOutput(serializers.ModelSerializer):
             "response_code",
             "response_message",
             "error_details",
+            "next_action",
             "duration_ms",
             "version",
             "request_payload",

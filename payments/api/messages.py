@@ -120,6 +120,11 @@ PROBLEMS: dict[str, tuple[str, str, str]] = {
         "Payments of this account are still open. Try again later.",
         "Malipo ya akaunti hii bado yako wazi. Jaribu tena baadaye.",
     ),
+    "shortcode_claimed": (
+        "Another business has this number",
+        "Another business proved that this number is theirs. Contact support.",
+        "Biashara nyingine imethibitisha kuwa namba hii ni yake. Wasiliana na msaada.",
+    ),
     "verification_failed": (
         "The provider refused the credentials",
         "Safaricom refused these credentials. Check them and try again.",

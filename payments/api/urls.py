@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from payments.api import configs, events, identity, payments, rotation
+from payments.api import audit_log, c2b, configs, events, identity, payments, rotation
 from payments.api import schema as _schema  # noqa: F401 - registers the key with the document
 
 CONFIG = "payments/configs/<uuid:config_id>"
@@ -25,6 +25,7 @@ urlpatterns = [
     path(f"{CONFIG}/verify", configs.ConfigVerify.as_view()),
     path(f"{CONFIG}/rotate", rotation.ConfigRotate.as_view()),
     path(f"{CONFIG}/versions", rotation.ConfigVersions.as_view()),
+    path(f"{CONFIG}/register-urls", c2b.ConfigRegisterUrls.as_view()),
     path(f"{CONFIG}/verification-logs", configs.ConfigVerificationLogs.as_view()),
     path("events", events.EventList.as_view()),
     path("payments/stats", payments.PaymentStats.as_view()),

@@ -13,7 +13,7 @@ from dataclasses import dataclass, fields
 from decimal import Decimal
 from typing import Any
 
-from payments.choices import Provider
+from payments.choices import Environment, Provider
 from payments.errors import InvalidInput, MissingStoreNumber
 from payments.models import PaymentConfig
 from payments.models.configs import HIGHEST_AMOUNT
@@ -25,6 +25,7 @@ FieldError = tuple[str, str, str]
 MAX_PURPOSES = 20
 MAX_SECRET_LENGTH = 512
 HIGHEST_PRIORITY = 32_767
+C2B_VERSIONS = ("v1", "v2")
 # What the column holds: fourteen digits, two of them cents.
 HIGHEST_LIMIT = Decimal("999999999999.99")
 
@@ -104,6 +105,8 @@ class ConfigFields:
     monthly_limit: Decimal | None = None
     purposes: tuple[str, ...] = ()
     metadata: Mapping[str, Any] | None = None
+    auto_activate: bool = False
+    c2b_version: str = "v2"
 
     @classmethod
     def of(cls, config: PaymentConfig) -> ConfigFields:
@@ -111,23 +114,33 @@ class ConfigFields:
         return cls(**{**values, "purposes": tuple(config.purposes)})
 
     def put_into(self, config: PaymentConfig) -> None:
+        if any(getattr(config, name) != getattr(self, name) for name in _ACCOUNT_FIELDS):
+            # What was proven of the old account says nothing of the new one.
+            config.proven_at = config.c2b_registered_at = None
+            config.c2b_registration = {}
         for field in fields(self):
             setattr(config, field.name, getattr(self, field.name))
         config.purposes = list(dict.fromkeys(self.purposes))
         config.metadata = dict(self.metadata or {})
 
 
+_ACCOUNT_FIELDS = ("provider", "shortcode", "store_number", "account_number")
 FIELD_NAMES = frozenset(field.name for field in fields(ConfigFields))
 
 
-def check_fields(values: ConfigFields, *, shop_id: Any) -> None:
+def check_fields(values: ConfigFields, *, shop_id: Any, environment: str = "") -> None:
     """
-    Check what a person typed against the provider's row.
+    Check what a person typed against the provider's row, and the environment's where it is given.
 
     :raises MissingStoreNumber: when a till has none, or has the till number in its place.
     :raises InvalidInput: with every error found.
     """
     errors = [*_general_errors(values, shop_id), *_amount_errors(values)]
+    if values.auto_activate and environment == Environment.PRODUCTION:
+        why = "In production a second person approves."
+        errors.append(("auto_activate", "not_applicable", why))
+    if values.c2b_version not in C2B_VERSIONS:
+        errors.append(("c2b_version", "invalid_choice", "Choose v1 or v2."))
     rules = RULES.get(values.provider)
     if rules is None:
         errors.append(("provider", "invalid_choice", "This provider is not known."))

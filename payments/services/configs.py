@@ -20,9 +20,9 @@ from audit import recording
 from audit.actions import AuditAction
 from audit.actors import Actor
 from payments.choices import ConfigStatus
-from payments.errors import ConfigInUse, DuplicateShortcode, InvalidInput, NotFound, NotVerified
+from payments.errors import ConfigInUse, DuplicateShortcode, InvalidInput, NotFound
 from payments.models import Attempt, Payment, PaymentConfig
-from payments.services import config_secrets, config_trail
+from payments.services import config_secrets, config_trail, go_live
 from payments.services.config_moves import lock_config, move_config, refused
 from payments.services.config_rules import ConfigFields, check_fields, clean_secrets
 from payments.states import CREDENTIALS_EDITABLE, LIVE_STATUSES
@@ -61,7 +61,7 @@ def create_config(
     :raises InvalidInput: when a field or a credential does not fit the provider.
     :raises DuplicateShortcode: when the shop and branch already has this shortcode.
     """
-    check_fields(fields, shop_id=shop.pk)
+    check_fields(fields, shop_id=shop.pk, environment=environment)
     secrets = clean_secrets(credentials, provider=fields.provider)
     config = PaymentConfig(
         shop=shop,
@@ -97,7 +97,7 @@ def update_config(
         locked = lock_config(config)
         before = config_trail.state_of(locked)
         fields = replace(ConfigFields.of(locked), **changes)
-        check_fields(fields, shop_id=locked.shop_id)
+        check_fields(fields, shop_id=locked.shop_id, environment=locked.environment)
         secrets = clean_secrets(credentials, provider=fields.provider)
         _refuse_forbidden(locked, fields, has_secrets=bool(secrets))
         _apply(locked, fields, secrets, actor=actor, now=now)
@@ -124,12 +124,12 @@ def activate_config(*, config: PaymentConfig, actor: Actor, now: datetime) -> Pa
     """
     Let payments use the config.
 
-    :raises NotVerified: unless it is verified.
+    :raises NotVerified: unless it is verified and, in production, control is proven.
+    :raises InvalidTransition: while a production config waits for a second person's approval.
     """
     with transaction.atomic():
         locked = lock_config(config)
-        if locked.status != ConfigStatus.VERIFIED:
-            raise NotVerified(current=locked.status)
+        go_live.refuse_unready(locked)
         _act(AuditAction.CONFIG_ACTIVATED, locked, {"is_active": True}, actor=actor, now=now)
     return locked
 
