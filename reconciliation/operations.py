@@ -8,6 +8,7 @@ database. `/readyz` asks everything a payment needs; each check answers "ok" or 
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -21,6 +22,7 @@ from django.views.decorators.http import require_safe
 
 from payments import encryption
 from payments.errors import CannotOpen
+from payments.services import rewrapping
 from reconciliation.models import SweepState
 
 logger = logging.getLogger(__name__)
@@ -29,6 +31,16 @@ OK = "ok"
 # Some sweep is due every ten seconds; the slowest machine gets through one in this time.
 HEARTBEAT_WITHIN = timedelta(minutes=3)
 _PROBE_CONTEXT = ("readyz", "probe")
+_GOOD_FOR_S = 60.0
+
+
+class _Until:
+    """Until when (monotonic clock) a good answer is believed."""
+
+    until = 0.0
+
+
+_credentials_ok = _Until()
 
 
 @require_safe
@@ -77,6 +89,17 @@ def check_keys() -> str:
     return OK
 
 
+def check_credentials() -> str:
+    """Miss a key that payment credentials are sealed with: no payment opens without it."""
+    if time.monotonic() < _credentials_ok.until:
+        return OK
+    if missing := rewrapping.missing_keys(rewrapping.credential_columns()):
+        return f"FIELD_ENCRYPTION_KEYS lacks {', '.join(sorted(missing))}"
+    # All credentials are read for this, and whoever balances load asks every few seconds.
+    _credentials_ok.until = time.monotonic() + _GOOD_FOR_S
+    return OK
+
+
 def check_sweep() -> str:
     """Without sweeps, a payment whose callback is lost stays open for ever."""
     newest = SweepState.objects.aggregate(newest=Max("finished_at"))["newest"]
@@ -93,6 +116,7 @@ CHECKS: dict[str, Callable[[], str]] = {
     "durability": check_durability,
     "migrations": check_migrations,
     "keys": check_keys,
+    "credentials": check_credentials,
     "sweep": check_sweep,
 }
 

@@ -31,6 +31,7 @@ class TestProbes:
             "durability",
             "migrations",
             "keys",
+            "credentials",
             "sweep",
         }
         assert response.json()["checks"]["sweep"] == "ok"
@@ -52,6 +53,15 @@ class TestProbes:
 
         assert body["checks"]["keys"] == "failed"
         assert "canary" not in str(body)
+
+    def test_misses_a_key_that_credentials_need(self, client, till, settings, monkeypatch):
+        monkeypatch.setattr("reconciliation.operations._credentials_ok.until", 0.0)
+        settings.FIELD_ENCRYPTION_KEYS = {"new": b"n" * 32}
+
+        response = client.get("/readyz")
+
+        assert response.status_code == 503
+        assert "lacks" in response.json()["checks"]["credentials"]
 
     @override_settings(DEBUG=False, SECURE_SSL_REDIRECT=False)
     def test_refuses_a_forgetful_database(self, client):
