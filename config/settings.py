@@ -41,6 +41,7 @@ env = environ.FileAwareEnv(
     UPSTREAM_CALLS_PER_PROCESS=(int, 180),
     DATABASE_POOL_SIZE=(int, 12),
     RAW_BODY_RETENTION_DAYS=(int, 90),
+    EMAIL_FROM=(str, "malipo@localhost"),
     LOG_LEVEL=(str, "INFO"),
     LOG_FORMAT=(str, ""),
 )
@@ -278,6 +279,11 @@ REST_FRAMEWORK = {
     "URL_FORMAT_OVERRIDE": None,
 }
 SPECTACULAR_SETTINGS = openapi.SETTINGS
+
+# Mail to shop admins about what needs attention; without EMAIL_URL it is printed, not sent.
+globals().update(env.email_url_config(env.str("EMAIL_URL", default="") or "consolemail://"))
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = env("EMAIL_FROM")
 
 # Logs carry ids, never secrets, never bodies, never whole numbers.
 LOG_FORMAT = env("LOG_FORMAT") or ("console" if DEBUG else "json")
