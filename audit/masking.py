@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 HIDDEN = "********"
@@ -26,6 +27,13 @@ SECRET_NAMES = frozenset(
         "credentials",
     }
 )
+
+_EMAIL = re.compile(r"([^@\s,:;<>\"'])[^@\s,:;<>\"']*@")
+
+
+def mask_emails(value: Any) -> Any:
+    """Leave of every email in a text its first letter and its host, for who may see it masked."""
+    return _EMAIL.sub(r"\1***@", value) if isinstance(value, str) else value
 
 
 def mask_secret(name: str, value: str) -> str:

@@ -26,7 +26,8 @@ class AuditEntry(models.Model):
     seq = models.BigIntegerField(_("number"))
     action = models.CharField(_("action"), max_length=48, choices=action_choices)
     object_type = models.CharField(_("kind of object"), max_length=40, blank=True)
-    object_id = models.CharField(_("object id"), max_length=40, blank=True)
+    # As long as the longest key of a row: the fingerprint of an app.
+    object_id = models.CharField(_("object id"), max_length=64, blank=True)
     object_label = models.CharField(_("object"), max_length=200, blank=True)
     changes = models.JSONField(_("changes"), default=list, encoder=DjangoJSONEncoder)
     previous_state = models.JSONField(_("before"), default=dict, encoder=DjangoJSONEncoder)

@@ -4,7 +4,7 @@ Verify an exported audit chain. Needs Python alone; hand it to whoever wants to 
     python verifier.py export.jsonl --key <hex of the chain's key>
 
 The export has one JSON object a line, in the order of seq. The key is the chain's own and is given
-with the export; it opens nothing else. Exit code 1 names the first entry that does not hold.
+with the export; it opens nothing else. Exit code 1 names the first entry that does not hold; 2 says that the file or the key is none.
 """
 
 from __future__ import annotations
@@ -67,12 +67,17 @@ def main() -> int:
     parser.add_argument("export", type=Path)
     parser.add_argument("--key", required=True, help="the chain's key, in hex")
     given = parser.parse_args()
-    lines = [json.loads(line) for line in given.export.read_text().splitlines() if line.strip()]
-    fault = first_fault(bytes.fromhex(given.key), lines)
+    try:
+        with given.export.open(encoding="utf-8") as lines:
+            links = [json.loads(line) for line in lines if line.strip()]
+        fault = first_fault(bytes.fromhex(given.key), links)
+    except (ValueError, KeyError, TypeError) as error:
+        sys.stdout.write(f"This is no export of an audit chain, or no key: {error!r}\n")
+        return 2
     if fault:
         sys.stdout.write(f"Entry {fault[0]}: {fault[1]}\n")
         return 1
-    sys.stdout.write(f"{len(lines)} entries hold.\n")
+    sys.stdout.write(f"{len(links)} entries hold.\n")
     return 0
 
 

@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.i18n import set_language
 
 from reconciliation import dashboards
+from tenants import support
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
@@ -23,6 +24,7 @@ GROUPS: tuple[tuple[Any, tuple[str, ...]], ...] = (
         _("Set-up"),
         ("payments.PaymentConfig", "tenants.Branch", "tenants.Membership", "tenants.ApiKey"),
     ),
+    (_("Watch"), ("audit.AuditEntry", "tenants.SupportAccess")),
     (
         _("Platform"),
         (
@@ -87,6 +89,9 @@ class MalipoAdminSite(AdminSite):
         numbers = dashboards.first_page(
             request.user, environment=request.GET.get("environment"), now=timezone.now()
         )
+        if support.is_support(request.user):
+            open_to = support.live_access(now=timezone.now()).values_list("shop", flat=True)
+            support.note_list_read(request, open_to, page="index")
         return super().index(request, {**(extra_context or {}), **numbers})
 
     def _pages(self, request: HttpRequest) -> dict[str, dict[str, Any]]:

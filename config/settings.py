@@ -41,6 +41,7 @@ env = environ.FileAwareEnv(
     UPSTREAM_CALLS_PER_PROCESS=(int, 180),
     DATABASE_POOL_SIZE=(int, 12),
     RAW_BODY_RETENTION_DAYS=(int, 90),
+    AUDIT_ANCHOR_DIR=(str, ""),
     EMAIL_FROM=(str, "malipo@localhost"),
     LOG_LEVEL=(str, "INFO"),
     LOG_FORMAT=(str, ""),
@@ -95,6 +96,9 @@ API_RATE_PER_KEY_PER_MINUTE = env("API_RATE_PER_KEY_PER_MINUTE")
 BREAKER_FAILURES = env("BREAKER_FAILURES")
 BREAKER_COOLING_S = env("BREAKER_COOLING_S")
 RAW_BODY_RETENTION_DAYS = env("RAW_BODY_RETENTION_DAYS")
+
+# The trail
+AUDIT_ANCHOR_DIR = env("AUDIT_ANCHOR_DIR")
 
 INSTALLED_APPS = [
     "config.apps.MalipoAdminConfig",

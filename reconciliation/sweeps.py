@@ -17,6 +17,7 @@ from django.db import close_old_connections, connection, transaction
 from django.db.models import F, Window
 from django.db.models.functions import RowNumber
 
+from audit import anchors
 from audit.actors import Actor
 from payments.choices import AttemptStatus, PaymentStatus, VersionStatus
 from payments.errors import CredentialsRefused, PaymentsError, ProviderUnavailable
@@ -36,14 +37,14 @@ from payments.services import (
     expiry,
     idempotency,
     notice_mails,
-    reviews,
     proofs,
+    reviews,
     rotation_schedule,
     token_wars,
     tokens,
     upstream,
-)
     verification,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -138,12 +139,12 @@ def mail_notices(*, now: datetime) -> int:
     return notice_mails.send_due(now=now)
 
 
-def purge_raw_bodies(*, now: datetime) -> int:
 def finish_verifications(*, now: datetime) -> int:
     """Perform verifications no worker took, ask about proofs nobody told of; return how many."""
     return verification.perform_waiting(now=now) + proofs.ask_waiting(now=now)
 
 
+def purge_raw_bodies(*, now: datetime) -> int:
     """Take the bodies from inbox rows past retention; digest and metadata stay."""
     limit = now - timedelta(days=settings.RAW_BODY_RETENTION_DAYS)
     rows = (
@@ -161,6 +162,11 @@ def purge_idempotency_keys(*, now: datetime) -> int:
     return _repeat(lambda: idempotency.purge(now=now))
 
 
+def anchor_audit(*, now: datetime) -> int:
+    """Keep the heads of the audit chains outside the database; return how many."""
+    return anchors.write_heads(now=now)
+
+
 SWEEPS: dict[str, Callable[..., int]] = {
     sweep.__name__: sweep
     for sweep in (
@@ -174,14 +180,14 @@ SWEEPS: dict[str, Callable[..., int]] = {
         expire_configs,
         close_token_wars,
         mail_notices,
+        anchor_audit,
+        finish_verifications,
         purge_raw_bodies,
         purge_idempotency_keys,
     )
 }
 
 
-        anchor_audit,
-        finish_verifications,
 def _repeat(step: Callable[[], int]) -> int:
     total = 0
     while count := step():

@@ -8,7 +8,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from tenants import admin_members, people, services
+from tenants import admin_members, admin_support, people, services
 from tenants.admin_actions import ObjectAction
 from tenants.admin_base import PlatformModelAdmin, ShopScopedModelAdmin
 from tenants.admin_filters import ScopedRelatedFilter
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from django.db.models import QuerySet
     from django.http import HttpRequest
 
-__all__ = ["ApiKeyAdmin", "BranchAdmin", "ShopAdmin", "UserAdmin", "admin_members"]
+__all__ = ["ApiKeyAdmin", "BranchAdmin", "ShopAdmin", "UserAdmin", "admin_members", "admin_support"]
 
 admin.site.unregister(Group)  # roles are the matrix; Django's groups would say nothing
 
@@ -64,14 +64,20 @@ class ShopAdmin(PlatformModelAdmin):
         return {} if obj else self.prepopulated_fields
 
     def switch_off(self, request: HttpRequest, shop: Shop, *, reason: str) -> str:
-        return self._switch(shop, is_active=False)
+        return self._switch(request, shop, is_active=False, reason=reason)
 
     def switch_on(self, request: HttpRequest, shop: Shop, *, reason: str) -> str:
-        return self._switch(shop, is_active=True)
+        return self._switch(request, shop, is_active=True, reason=reason)
 
-    def _switch(self, shop: Shop, *, is_active: bool) -> str:
-        shop.is_active = is_active
-        shop.save(update_fields=["is_active"])
+    def save_model(self, request: HttpRequest, obj: Shop, form: Any, change: bool) -> None:
+        by = self.by(request)
+        if change:
+            become(obj, services.update_shop(shop=obj, name=obj.name, by=by))
+        else:
+            become(obj, services.create_shop(name=obj.name, slug=obj.slug, by=by))
+
+    def _switch(self, request: HttpRequest, shop: Shop, *, is_active: bool, reason: str) -> str:
+        services.switch_shop(shop=shop, is_active=is_active, by=self.by(request, reason))
         return _("Done.")
 
 
@@ -90,6 +96,14 @@ class BranchAdmin(ShopScopedModelAdmin):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Branch | None = None) -> list[str]:
         return ["shown_shop", "code"] if obj else []
+
+    def save_model(self, request: HttpRequest, obj: Branch, form: Any, change: bool) -> None:
+        by = self.by(request, form.cleaned_data.get("reason", ""))
+        given = {"name": obj.name, "is_active": obj.is_active, "by": by}
+        if change:
+            become(obj, services.update_branch(branch=obj, **given))
+        else:
+            become(obj, services.add_branch(shop=obj.shop, code=obj.code, **given))
 
 
 @admin.register(ApiKey)
@@ -139,7 +153,8 @@ class ApiKeyAdmin(ShopScopedModelAdmin):
 
     def save_model(self, request: HttpRequest, obj: ApiKey, form: Any, change: bool) -> None:
         given = {name: form.cleaned_data[name] for name in self.get_fields(request)}
-        key, request.issued_key = services.issue_api_key(**given, created_by=request.user)
+        by = self.by(request, form.cleaned_data.get("reason", ""))
+        key, request.issued_key = services.issue_api_key(**given, by=by)
         become(obj, key)
 
     def response_add(self, request: HttpRequest, obj: Any, *args: Any, **kwargs: Any) -> Any:
@@ -154,7 +169,7 @@ class ApiKeyAdmin(ShopScopedModelAdmin):
         )
 
     def revoke(self, request: HttpRequest, key: ApiKey, *, reason: str) -> str:
-        services.revoke_api_key(key=key, now=timezone.now())
+        services.revoke_api_key(key=key, now=timezone.now(), by=self.by(request, reason))
         return _("The key is revoked.")
 
 
@@ -191,17 +206,16 @@ class UserAdmin(PlatformModelAdmin):
         return ["email", "platform_role", "is_active"] if obj == request.user else ["email"]
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        given = {"name": obj.name, "platform_role": obj.platform_role, "by": self.by(request)}
         if change:
-            super().save_model(request, obj, form, change)
+            become(obj, people.update_user(user=obj, is_active=obj.is_active, **given))
             return
-        names = ("email", "name", "platform_role")
-        user, request.invitation = people.invite_user(
-            **{name: form.cleaned_data[name] for name in names}
-        )
+        user, request.invitation = people.invite_user(email=obj.email, **given)
         become(obj, user)
 
     def response_add(self, request: HttpRequest, obj: Any, *args: Any, **kwargs: Any) -> Any:
         return invitation_page(self, request, obj, request.invitation)
 
     def invite_again(self, request: HttpRequest, user: User, *, reason: str) -> Any:
-        return invitation_page(self, request, user, people.invitation_of(user=user))
+        invitation = people.invite_again(user=user, by=self.by(request, reason))
+        return invitation_page(self, request, user, invitation)

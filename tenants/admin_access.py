@@ -2,7 +2,8 @@
 Which rows of the back office a person sees: the matrix turned into filters.
 
 A member sees rows of the shops where his role may do the action; bound to branches, only theirs;
-a cashier, only today's. Platform staff see every shop's. Whatever is not allowed is filtered out,
+a cashier, only today's. Platform admins see every shop's. Support sees what the matrix shows it
+masked only of shops that let it in (tenants/support.py). Whatever is not allowed is filtered out,
 so that another shop's row and a row that does not exist look the same.
 """
 
@@ -14,9 +15,11 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from django.db.models import Model, Q, QuerySet
+from django.utils import timezone
 
 from tenants.models import Branch, Membership, Shop
-from tenants.roles import Action, Grant, grant, may
+from tenants.roles import Action, Grant, Role, grant, may
+from tenants.support import live_access
 
 if TYPE_CHECKING:
     from tenants.models import User
@@ -60,7 +63,7 @@ def fence_of(model: type[Model]) -> Fence:
 def rows_for(user: User, action: Action, fence: Fence, *, now: datetime) -> Q:
     """Return the filter that leaves the rows on which the user may do the action."""
     if user.platform_role:
-        return EVERYTHING if may(user.platform_role, action) else NOTHING
+        return _rows_of_staff(user.platform_role, action, fence, now=now)
     rows = NOTHING
     for membership in memberships_with(user, action):
         rows |= _rows_of(membership, action, fence, now=now)
@@ -74,7 +77,8 @@ def memberships_with(user: User, action: Action) -> list[Membership]:
 def shops_with(user: User, action: Action) -> QuerySet[Shop]:
     """Return the shops in which the user may do the action."""
     if user.platform_role:
-        return Shop.objects.all() if may(user.platform_role, action) else Shop.objects.none()
+        rows = _rows_of_staff(user.platform_role, action, SHOP_FENCE, now=timezone.now())
+        return Shop.objects.filter(rows)
     return Shop.objects.filter(pk__in=[m.shop_id for m in memberships_with(user, action)])
 
 
@@ -90,6 +94,15 @@ def is_bound(user: User, shop_id: Any) -> bool:
 
 def start_of_day(now: datetime) -> datetime:
     return now.astimezone(NAIROBI).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def _rows_of_staff(role: str, action: Action, fence: Fence, *, now: datetime) -> Q:
+    granted = grant(role, action)
+    if granted is Grant.NO:
+        return NOTHING
+    if role != Role.SUPPORT or granted is not Grant.MASKED:
+        return EVERYTHING
+    return Q(**{f"{fence.shop}__in": live_access(now=now).order_by().values("shop")})
 
 
 def _rows_of(membership: Membership, action: Action, fence: Fence, *, now: datetime) -> Q:

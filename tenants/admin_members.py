@@ -87,7 +87,11 @@ class MembershipAdmin(ShopScopedModelAdmin):
         given = form.cleaned_data
         if change:
             services.grant_role(
-                user=obj.user, shop=obj.shop, role=given["role"], branches=given["branches"]
+                user=obj.user,
+                shop=obj.shop,
+                role=given["role"],
+                branches=given["branches"],
+                by=self.by(request, given.get("reason", "")),
             )
             return
         member, request.invitation = people.invite_member(
@@ -96,6 +100,7 @@ class MembershipAdmin(ShopScopedModelAdmin):
             name=given["name"],
             role=given["role"],
             branches=given["branches"],
+            by=self.by(request, given.get("reason", "")),
         )
         become(obj, member)
 
@@ -105,15 +110,16 @@ class MembershipAdmin(ShopScopedModelAdmin):
         return invitation_page(self, request, obj, request.invitation)
 
     def invite_again(self, request: HttpRequest, member: Membership, *, reason: str) -> Any:
-        invitation = people.invitation_of(user=member.user)
+        by = self.by(request, reason)
+        invitation = people.invite_again(user=member.user, membership=member, by=by)
         return invitation_page(self, request, member, invitation)
 
     def remove(self, request: HttpRequest, member: Membership, *, reason: str) -> str:
         if member.user_id == request.user.pk:
             raise Refused(gettext_lazy("Nobody removes himself: ask another admin."))
-        people.end_membership(membership=member)
+        people.end_membership(membership=member, by=self.by(request, reason))
         return _("Done.")
 
     def let_back(self, request: HttpRequest, member: Membership, *, reason: str) -> str:
-        people.restore_membership(membership=member)
+        people.restore_membership(membership=member, by=self.by(request, reason))
         return _("Done.")

@@ -62,6 +62,8 @@ class Action(TextChoices):
     SET_STATUS = "set_status", _("Set a status by hand")
     VIEW_INBOX = "view_inbox", _("View the callback inbox")
     OPERATE_PLATFORM = "operate_platform", _("Address lists, schedules, all shops")
+    VIEW_SUPPORT = "view_support", _("See when platform support may look")
+    GRANT_SUPPORT = "grant_support", _("Let platform support look")
     IDENTIFY = "identify", _("Ask who one is; read the result codes")
 
 
@@ -93,6 +95,9 @@ _ROWS: dict[Action, tuple[Grant, Grant, Grant, Grant, Grant]] = {
     # Not rows of the design's matrix: the inbox shows masked bodies to those who may see payments.
     Action.VIEW_INBOX: (_Y, _Y, _N, _M, _M),
     Action.OPERATE_PLATFORM: (_N, _N, _N, _N, _Y),
+    # The shop alone lets support in (N17); both sides see until when.
+    Action.VIEW_SUPPORT: (_Y, _Y, _N, _Y, _Y),
+    Action.GRANT_SUPPORT: (_Y, _N, _N, _N, _N),
     Action.IDENTIFY: (_Y, _Y, _Y, _Y, _Y),
 }
 

@@ -49,6 +49,7 @@ SAMPLES: dict[str, Sample] = {
     f"{CONFIG}/versions": Sample(of="config"),
     f"{CONFIG}/register-urls": Sample(of="config"),
     f"{CONFIG}/verification-logs": Sample(of="config"),
+    f"{CONFIG}/audit-log": Sample(of="config"),
     "payments/stats": Sample(),
     "payments/readiness": Sample(),
     "payments": Sample(bodies={"POST": _SALE}),

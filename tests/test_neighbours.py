@@ -17,6 +17,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from audit.models import AuditEntry
 from payments.models import Attempt, Payment
 from tenants import services as tenants
 from tenants.admin_base import ShopScopedModelAdmin
@@ -48,13 +49,17 @@ _CHANGING = (
 @pytest.fixture(scope="module")
 def ours(django_db_setup, django_db_blocker):
     with world.kept(django_db_blocker):
-        yield world.furnish(name="Kwetupale", number=60, now=timezone.now())
+        corner = world.furnish(name="Kwetupale", number=60, now=timezone.now())
+        world.let_support_in(corner, now=timezone.now())
+        yield corner
 
 
 @pytest.fixture(scope="module")
 def theirs(ours):
     """The neighbour, who looks over the wall."""
-    return world.furnish(name="Jiranipale", number=70, now=timezone.now())
+    corner = world.furnish(name="Jiranipale", number=70, now=timezone.now())
+    world.let_support_in(corner, now=timezone.now())
+    return corner
 
 
 @pytest.fixture(autouse=True)
@@ -285,6 +290,8 @@ def rows(ours):
         "payments_paymentconfig": ours.configs["here"],
         "payments_providercallback": ours.callbacks["here"],
         "payments_review": ours.reviews["here"],
+        "tenants_supportaccess": ours.access,
+        "audit_auditentry": AuditEntry.objects.filter(shop=ours.shop).first(),
     }
 
 
@@ -325,6 +332,8 @@ class TestTheBackOffice:
             "payments_paymentconfig": theirs.configs["here"],
             "payments_providercallback": theirs.callbacks["here"],
             "payments_review": theirs.reviews["here"],
+            "tenants_supportaccess": theirs.access,
+            "audit_auditentry": AuditEntry.objects.filter(shop=theirs.shop).first(),
         }
         assert browser.get(reverse(f"admin:{name}_change", args=[own[name].pk])).status_code == 200
 

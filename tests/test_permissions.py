@@ -15,6 +15,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from audit.models import AuditEntry
 from payments.models import AccessToken, CallbackSource
 from reconciliation.models import SweepState
 from tenants import services as tenants
@@ -61,6 +62,9 @@ DESIGN = {
     # Not in the design's table: who sees the inbox, who runs the platform, what any key may ask.
     "view_inbox": "yes yes no masked masked",
     "operate_platform": "no no no no yes",
+    # Support comes into a shop by the shop's own word (N17).
+    "view_support": "yes yes no yes yes",
+    "grant_support": "yes no no no no",
     "identify": "yes yes yes yes yes",
 }
 # What each route asks for; a changed line here is a changed contract.
@@ -82,11 +86,12 @@ ACTIONS = {
     ("payments/configs/<uuid:config_id>/suspend", "POST"): "suspend_configs",
     ("payments/configs/<uuid:config_id>/restore", "POST"): "restore_configs",
     ("payments/configs/<uuid:config_id>/verify", "POST"): "manage_configs",
+    ("payments/configs/<uuid:config_id>/register-urls", "POST"): "manage_webhooks",
     ("payments/configs/<uuid:config_id>/rotate", "POST"): "manage_configs",
     ("payments/configs/<uuid:config_id>/versions", "GET"): "view_configs",
     ("payments/configs/<uuid:config_id>/verification-logs", "GET"): "view_configs",
+    ("payments/configs/<uuid:config_id>/audit-log", "GET"): "view_audit",
     ("payments/stats", "GET"): "view_stats",
-    ("payments/configs/<uuid:config_id>/register-urls", "POST"): "manage_webhooks",
     ("payments/readiness", "GET"): "view_stats",
     ("payments", "GET"): "list_payments",
     ("payments", "POST"): "take_payments",
@@ -245,6 +250,7 @@ class TestARoleNobodyKnows:
 @pytest.fixture(scope="module")
 def people(corner):
     """Return a browser for everybody who may have a reason to knock."""
+    world.let_support_in(corner, now=timezone.now())
     staff = {
         role.value: User.objects.create_user(f"{role.value}@malipo.test", None, platform_role=role)
         for role in (Role.SUPPORT, Role.SUPER_ADMIN)
@@ -258,7 +264,7 @@ def people(corner):
 
 
 @pytest.fixture(scope="module")
-def rows(corner):
+def rows(corner, people):
     """Return one row for each of our admins, of the branch "here" where it has one."""
     AccessToken.objects.create(app_fingerprint="f" * 64, environment="sandbox")
     SweepState.objects.create(name="expire_overdue")
@@ -275,6 +281,8 @@ def rows(corner):
         "payments_accesstoken": AccessToken.objects.get(),
         "payments_review": corner.reviews["here"],
         "reconciliation_sweepstate": SweepState.objects.get(),
+        "tenants_supportaccess": corner.access,
+        "audit_auditentry": AuditEntry.objects.filter(shop=corner.shop).first(),
     }
 
 
@@ -351,7 +359,8 @@ class TestTheBackOffice:
             closed = {403, 404, 405} if model_admin.change_action else {200, 403, 404, 405}
             assert form.status_code in ({200, 302} if may_change else closed), who
             assert gone.status_code in {403, 404}, who
-            assert history.status_code in ({200} if visible else {302, 403, 404}), who
+            may_know = visible and may(role, Action.VIEW_AUDIT)
+            assert history.status_code in ({302} if may_know else {403, 404}), who
         assert world.money_now() == before
 
     @pytest.mark.parametrize(

@@ -43,8 +43,10 @@ from payments.services import callbacks, configs, initiation
 from payments.services.config_rules import ConfigFields
 from payments.services.transitions import Change, record_creation
 from tenants import services as tenants
-from tenants.models import ApiKey, Branch, Membership, Shop, User
+from tenants import support
+from tenants.models import ApiKey, Branch, Membership, Shop, SupportAccess, User
 from tenants.roles import Role
+from tenants.signals import By
 
 SECRETS = {"consumer_key": "ck", "consumer_secret": "cs", "passkey": "pk"}
 ACTOR = Actor.system("tests")
@@ -65,6 +67,7 @@ class Corner:
     users: dict[str, User] = field(default_factory=dict)
     members: dict[str, Membership] = field(default_factory=dict)
     key: ApiKey | None = None
+    access: SupportAccess | None = None
 
     @property
     def name(self) -> str:
@@ -257,6 +260,16 @@ def _people(corner: Corner) -> None:
         _hire(corner, role.value, role)
     _hire(corner, "branch_cashier", Role.CASHIER, branches=[corner.branches["here"]])
     _hire(corner, "branch_admin", Role.ADMIN, branches=[corner.branches["here"]])
+
+
+def let_support_in(corner: Corner, *, now: datetime) -> SupportAccess:
+    """Let the shop's admin open it to platform support for four hours."""
+    admin = corner.users["admin"]
+    by = By(admin, reason=f"{corner.name} asks for help")
+    corner.access = support.grant_support_access(
+        shop=corner.shop, hours=4, granted_by=admin, now=now, by=by
+    )
+    return corner.access
 
 
 def _hire(corner: Corner, post: str, role: str, branches: Any = ()) -> None:

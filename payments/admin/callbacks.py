@@ -17,7 +17,7 @@ from payments.admin.looks import checkout_id_for, choice_badge
 from payments.choices import CallbackStatus
 from payments.errors import PaymentsError
 from payments.models import Attempt, CallbackSource, ProviderCallback
-from payments.services import callbacks
+from payments.services import callbacks, operating
 from tenants.admin_access import Fence
 from tenants.admin_actions import ObjectAction
 from tenants.admin_base import PlatformModelAdmin, ShopScopedModelAdmin
@@ -120,7 +120,7 @@ class ProviderCallbackAdmin(ShopScopedModelAdmin):
 
     def apply_again(self, request: HttpRequest, callback: ProviderCallback, *, reason: str) -> str:
         role = request.user.role_in(callback.shop_id)
-        actor = Actor.from_user(request.user, request, role=role)
+        actor = Actor.from_user(request.user, request, role=role, reason=reason)
         row = callbacks.apply_again(callback=callback, actor=actor, now=timezone.now())
         return _("The callback is now: %(status)s.") % {"status": row.get_status_display()}
 
@@ -162,3 +162,7 @@ class CallbackSourceAdmin(PlatformModelAdmin):
     @admin.display(description=gettext_lazy("active"), ordering="is_active")
     def shown_active(self, source: CallbackSource) -> str:
         return yes_no(source.is_active, yes=_("Active"), no=_("Switched off"))
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        actor = Actor.from_user(request.user, request, role=request.user.platform_role)
+        operating.save_source(source=obj, actor=actor, now=timezone.now())

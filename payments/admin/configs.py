@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from audit.actors import Actor
+from payments.admin.config_pages import ConfigPages
 from payments.admin.config_panels import panels_of
 from payments.admin.forms import FIELDS, ConfigForm
 from payments.admin.looks import choice_badge
@@ -102,7 +103,7 @@ _ACTIONS = (
 
 
 @admin.register(PaymentConfig)
-class PaymentConfigAdmin(ShopScopedModelAdmin):
+class PaymentConfigAdmin(ConfigPages, ShopScopedModelAdmin):
     """How a shop takes money. Everything is done by the services; secrets are never shown."""
 
     view_action = Action.VIEW_CONFIGS
@@ -118,7 +119,7 @@ class PaymentConfigAdmin(ShopScopedModelAdmin):
         ("shop", ScopedRelatedFilter),
         ("branch", ScopedRelatedFilter),
     ]
-    list_select_related = ["shop", "branch"]
+    list_select_related = ["shop", "branch", "breaker"]
     search_fields = ["shortcode", "name"]
     search_help_text = gettext_lazy("Shortcode or name")
     expected_errors = (PaymentsError,)
@@ -194,7 +195,8 @@ class PaymentConfigAdmin(ShopScopedModelAdmin):
         return super().render_change_form(request, context, *args, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        given, who = form.cleaned_data, self._who(request, obj)
+        given = form.cleaned_data
+        who = self._who(request, obj, given.get("reason", ""))
         changes = {name: given[name] for name in FIELD_NAMES & given.keys()}
         changes["purposes"] = tuple(given.get("purposes") or ())
         self._refuse_beyond_branches(request, obj.shop_id, changes)
@@ -214,41 +216,42 @@ class PaymentConfigAdmin(ShopScopedModelAdmin):
         become(obj, saved)
 
     def verify(self, request: HttpRequest, config: PaymentConfig, *, reason: str) -> Any:
-        run = verification.verify_config(config=config, **self._who(request, config))
+        run = verification.verify_config(config=config, **self._who(request, config, reason))
         result = VerificationResult(run.result)
         said = f"{result.label}. {_(run.logs[-1].response_message)}"
         level = "success" if result == VerificationResult.SUCCESS else "error"
         self.message_user(request, said, level)
 
     def activate(self, request: HttpRequest, config: PaymentConfig, *, reason: str) -> str:
-        configs.activate_config(config=config, **self._who(request, config))
+        configs.activate_config(config=config, **self._who(request, config, reason))
         return _("Payments may be taken with it.")
 
     def deactivate(self, request: HttpRequest, config: PaymentConfig, *, reason: str) -> str:
-        configs.deactivate_config(config=config, **self._who(request, config))
+        configs.deactivate_config(config=config, **self._who(request, config, reason))
         return _("No new payment uses it.")
 
     def set_default(self, request: HttpRequest, config: PaymentConfig, *, reason: str) -> str:
-        configs.set_default_config(config=config, **self._who(request, config))
+        configs.set_default_config(config=config, **self._who(request, config, reason))
         return _("Done.")
 
     def suspend(self, request: HttpRequest, config: PaymentConfig, *, reason: str) -> str:
-        configs.suspend_config(config=config, reason=reason, **self._who(request, config))
+        configs.suspend_config(config=config, reason=reason, **self._who(request, config, reason))
         return _("The config is suspended.")
 
     def restore(self, request: HttpRequest, config: PaymentConfig, *, reason: str) -> str:
-        who = self._who(request, config)
+        who = self._who(request, config, reason)
         restored = verification.restore_config(config=config, reason=reason, **who)
         return _("The config is now: %(status)s.") % {"status": restored.get_status_display()}
 
     def delete(self, request: HttpRequest, config: PaymentConfig, *, reason: str) -> Any:
-        configs.delete_config(config=config, **self._who(request, config))
+        configs.delete_config(config=config, **self._who(request, config, reason))
         self.message_user(request, _("The config is deleted."))
         return HttpResponseRedirect(reverse("admin:payments_paymentconfig_changelist"))
 
-    def _who(self, request: HttpRequest, config: PaymentConfig) -> dict[str, Any]:
+    def _who(self, request: HttpRequest, config: PaymentConfig, reason: str) -> dict[str, Any]:
         role = request.user.role_in(config.shop_id)
-        return {"actor": Actor.from_user(request.user, request, role=role), "now": timezone.now()}
+        actor = Actor.from_user(request.user, request, role=role, reason=reason)
+        return {"actor": actor, "now": timezone.now()}
 
     def _account_fields(self, request: HttpRequest, config: PaymentConfig | None) -> list[str]:
         if config is None:

@@ -13,6 +13,7 @@ from audit.actors import Actor
 from payments.admin.filters import EnvironmentFilter
 from payments.admin.history import Story, said
 from payments.admin.looks import choice_badge
+from payments.admin.revealing import REVEAL_PHONE, RevealsPhone
 from payments.admin.search import payments_found_by
 from payments.admin.tables import tables_of
 from payments.choices import Environment, PaymentStatus
@@ -37,7 +38,7 @@ _ASKABLE = LIVE_STATUSES | {PaymentStatus.EXPIRED, PaymentStatus.FAILED}
 
 
 @admin.register(Payment)
-class PaymentAdmin(ShopScopedModelAdmin):
+class PaymentAdmin(RevealsPhone, ShopScopedModelAdmin):
     """The ledger: read only, for no form may make a payment paid."""
 
     view_action = Action.LIST_PAYMENTS
@@ -68,6 +69,7 @@ class PaymentAdmin(ShopScopedModelAdmin):
             ),
             when=lambda payment: payment.status in _ASKABLE,
         ),
+        REVEAL_PHONE,
     )
 
     def get_list_display(self, request: HttpRequest) -> list[str]:

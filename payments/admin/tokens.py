@@ -7,9 +7,12 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from audit.actors import Actor
 from payments.models import AccessToken
+from payments.services import operating
 from tenants.admin_base import PlatformModelAdmin
 from tenants.admin_looks import badge, code
+from tenants.admin_pages import become
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -56,3 +59,14 @@ class AccessTokenAdmin(PlatformModelAdmin):
         if token.expires_at <= timezone.now():
             return badge(_("Expired"), "warn")
         return badge(_("Valid"), "good")
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        become(
+            obj,
+            operating.set_query_budget(
+                token=obj,
+                per_minute=obj.query_budget_per_minute,
+                actor=Actor.from_user(request.user, request, role=request.user.platform_role),
+                now=timezone.now(),
+            ),
+        )

@@ -27,6 +27,7 @@ urlpatterns = [
     path(f"{CONFIG}/versions", rotation.ConfigVersions.as_view()),
     path(f"{CONFIG}/register-urls", c2b.ConfigRegisterUrls.as_view()),
     path(f"{CONFIG}/verification-logs", configs.ConfigVerificationLogs.as_view()),
+    path(f"{CONFIG}/audit-log", audit_log.ConfigAuditLog.as_view()),
     path("events", events.EventList.as_view()),
     path("payments/stats", payments.PaymentStats.as_view()),
     path("payments/readiness", payments.PaymentReadiness.as_view()),

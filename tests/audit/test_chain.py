@@ -16,10 +16,22 @@ from audit.actions import AuditAction
 from audit.actors import Actor
 from audit.models import AuditEntry, AuditHead
 from audit.recording import changes_between, record
+from tenants.models import Shop
 
 pytestmark = pytest.mark.django_db
 
 ACTOR = Actor(kind="user", id="7", label="njeri@duka.example", role="admin", ip="10.0.0.9")
+
+
+@pytest.fixture
+def shop(db):
+    """A shop that came by no service, so that its chain is empty."""
+    return Shop.objects.create(name="Duka", slug="duka")
+
+
+@pytest.fixture
+def neighbour(db):
+    return Shop.objects.create(name="Jirani", slug="jirani")
 
 
 @pytest.fixture

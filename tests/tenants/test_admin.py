@@ -1,9 +1,10 @@
 from __future__ import annotations
 
 import pytest
-from django.contrib.admin.models import LogEntry
 from django.urls import reverse
 
+from audit.actions import AuditAction
+from audit.models import AuditEntry
 from tenants.models import ApiKey, Branch, Membership, Shop, User
 from tenants.roles import Role
 
@@ -48,7 +49,8 @@ class TestPlatformPages:
         assert refused.status_code == 200
         assert still_on
         assert not Shop.objects.get(pk=ours.shop.pk).is_active
-        assert "Contract ended" in LogEntry.objects.get().change_message
+        entry = AuditEntry.objects.get(action=AuditAction.SHOP_SWITCHED_OFF)
+        assert (entry.shop, entry.reason) == (ours.shop, "Contract ended")
         assert browse(ours.users["admin"]).get("/admin/").status_code == 302
 
     def test_have_no_inline_script(self, root, browse):
@@ -90,7 +92,9 @@ class TestBranchAdmin:
         assert refused.status_code == 200
         assert taken.status_code == 302
         assert Branch.objects.get(pk=branch.pk).name == "Renamed"
-        assert "Asked by phone" in LogEntry.objects.get().change_message
+        entry = AuditEntry.objects.get(action=AuditAction.BRANCH_UPDATED)
+        assert (entry.shop, entry.actor_role) == (ours.shop, Role.SUPER_ADMIN)
+        assert entry.reason == "Asked by phone"
 
     @pytest.mark.parametrize("post", ["manager", "cashier", "branch_cashier"])
     def test_is_closed_to_other_roles(self, ours, browse, post):
@@ -178,7 +182,7 @@ class TestApiKeyAdmin:
         assert "no-store" in answer["Cache-Control"]
         assert secret not in later
         assert secret not in str(dict(client.session))
-        assert secret not in str(list(LogEntry.objects.values()))
+        assert secret not in str(list(AuditEntry.objects.values()))
 
     def test_revokes_by_post_alone(self, ours, browse):
         client, url = browse(ours.users["admin"]), button("tenants_apikey", ours.key, "revoke")
@@ -246,6 +250,8 @@ class TestSite:
             "Review",
             "ProviderCallback",
             "PaymentConfig",
+            "AuditEntry",
+            "SupportAccess",
         }
         assert {"Branch", "Membership", "ApiKey"} <= pages(ours.users["admin"])
         assert "User" not in pages(support)

@@ -3,9 +3,10 @@ from __future__ import annotations
 import json
 
 import pytest
-from django.contrib.admin.models import LogEntry
 from django.urls import reverse
 
+from audit.actions import AuditAction
+from audit.models import AuditEntry
 from payments.admin.bodies import masked
 from payments.models import ProviderCallback
 from payments.services import callbacks
@@ -150,7 +151,10 @@ class TestApplyAgain:
         dead.refresh_from_db()
         assert before == "dead"
         assert dead.status == "duplicate"
-        assert "Safaricom confirmed by phone" in LogEntry.objects.get().change_message
+        entry = AuditEntry.objects.get(action=AuditAction.CALLBACK_REAPPLIED)
+        assert (entry.shop, entry.object_id) == (ours.shop, str(dead.pk))
+        assert entry.reason == "Safaricom confirmed by phone"
+        assert entry.previous_state["status"] == "dead"
 
     def test_is_the_shops_word_where_a_stranger_called(self, ours, dead, root, browse):
         ProviderCallback.objects.filter(pk=dead.pk).update(status="quarantined")

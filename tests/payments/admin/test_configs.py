@@ -1,9 +1,10 @@
 from __future__ import annotations
 
 import pytest
-from django.contrib.admin.models import LogEntry
 from django.urls import reverse
 
+from audit.actions import AuditAction
+from audit.models import AuditEntry
 from payments.choices import VerificationResult
 from payments.models import CredentialVersion, PaymentConfig
 from payments.services import verification
@@ -60,7 +61,7 @@ class TestForm:
         assert version.secrets["consumer_secret"].reveal() == SECRET
         assert "****-key" in shown
         assert SECRET not in shown
-        assert SECRET not in str(list(LogEntry.objects.values()))
+        assert SECRET not in str(list(AuditEntry.objects.values()))
 
     def test_shows_beside_the_field_what_the_service_refuses(self, ours, browse):
         asked = form(ours.shop, store_number="")
@@ -123,7 +124,9 @@ class TestForm:
 
         assert refused.status_code == 200
         assert taken.status_code == 302
-        assert "Asked by phone" in LogEntry.objects.get().change_message
+        made = PaymentConfig.objects.get(shortcode="555001")
+        entry = AuditEntry.objects.get(object_id=str(made.pk))
+        assert (entry.action, entry.reason) == (AuditAction.CONFIG_CREATED, "Asked by phone")
 
     def test_keeps_an_admin_of_a_branch_to_it(self, ours, browse):
         client, branch = browse(ours.users["branch_admin"]), ours.branches["here"]
@@ -198,8 +201,8 @@ class TestButtons:
         assert press("suspend").status == "verified"  # no reason given
         assert press("suspend", reason="Stolen till").suspended_reason == "Stolen till"
         assert config.status == "suspended"
-        messages = [entry.change_message for entry in LogEntry.objects.all()]
-        assert "suspend: Stolen till" in messages
+        entry = AuditEntry.objects.get(action=AuditAction.CONFIG_SUSPENDED)
+        assert (entry.object_id, entry.reason) == (str(config.pk), "Stolen till")
 
     def test_verify_reports_what_the_provider_said(self, ours, verified, browse):
         config = ours.configs["shop"]
