@@ -12,8 +12,22 @@ from payments.choices import PaymentStatus
 from payments.models import Payment
 from payments.services.transitions import Change, write_changes
 from payments.states import LIVE_STATUSES
+from tenants import prepared
 
 ACTOR = Actor.system("expiry")
+_IN_THE_WAY = """
+    SELECT EXISTS (
+        SELECT FROM payments_payment p
+        WHERE p.shop_id = %(shop_id)s AND p.environment = %(environment)s AND p.id <> %(id)s
+          AND p.phone_index = %(phone_index)s
+          AND p.status = ANY (%(live)s) AND p.expires_at <= %(now)s
+    ) OR EXISTS (
+        SELECT FROM payments_payment p
+        WHERE %(order_ref)s::text <> '' AND p.order_ref = %(order_ref)s::text
+          AND p.order_ref <> '' AND p.shop_id = %(shop_id)s AND p.environment = %(environment)s
+          AND p.id <> %(id)s AND p.status = ANY (%(live)s) AND p.expires_at <= %(now)s
+    )
+"""
 
 
 def expire_overdue(*, now: datetime, limit: int = 500) -> int:
@@ -30,6 +44,8 @@ def expire_in_the_way(payment: Payment, *, now: datetime) -> None:
     A row in other hands is left alone: evidence locks rows first and orders second, we hold the
     order already, and whoever has the row is settling it.
     """
+    if not _is_something_in_the_way(payment, now=now):
+        return
     rows = _overdue(now).filter(shop_id=payment.shop_id, environment=payment.environment)
     rows = rows.select_for_update(of=("self",), skip_locked=True).exclude(pk=payment.pk)
     blocking = {row.pk: row for row in rows.filter(phone_index=payment.phone_index).order_by("pk")}
@@ -37,6 +53,22 @@ def expire_in_the_way(payment: Payment, *, now: datetime) -> None:
         same_order = rows.filter(order_ref=payment.order_ref).order_by("pk")
         blocking |= {row.pk: row for row in same_order}
     _expire(list(blocking.values()), now=now)
+
+
+def _is_something_in_the_way(payment: Payment, *, now: datetime) -> bool:
+    """Look before asking for locks: nearly always there is nothing."""
+    parameters = {
+        "shop_id": payment.shop_id,
+        "environment": payment.environment,
+        "id": payment.pk,
+        "phone_index": payment.phone_index,
+        "order_ref": payment.order_ref,
+        "live": sorted(map(str, LIVE_STATUSES)),
+        "now": now,
+    }
+    with prepared.cursor() as cursor:
+        cursor.execute(_IN_THE_WAY, parameters)
+        return bool(cursor.fetchone()[0])
 
 
 def _overdue(now: datetime) -> QuerySet[Payment]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from django.db import connection
 from django.db.models import Q
 
 from payments.choices import AttemptStatus, PaymentStatus, Submission
@@ -12,6 +11,7 @@ from payments.errors import CoolDown, NoActiveConfig, OrderAlreadyPaid, OrderInP
 from payments.models import Attempt, Payment, PaymentConfig
 from payments.services import locks
 from payments.states import LIVE_STATUSES
+from tenants import prepared
 
 # Safaricom answers 17 to the same amount from the same customer within two minutes (Daraja 3.0).
 COOL_DOWN = timedelta(seconds=120)
@@ -19,6 +19,24 @@ COOL_DOWN = timedelta(seconds=120)
 _STILL_USABLE = """
     SELECT 1 FROM payments_paymentconfig
     WHERE id = %s AND is_active AND status = 'verified' AND deleted_at IS NULL FOR KEY SHARE
+"""
+# What refuse_second_prompt looks for one by one, asked at once: nearly always there is nothing.
+_IN_THE_WAY = """
+    SELECT EXISTS (
+        SELECT FROM payments_payment p
+        WHERE p.shop_id = %(shop_id)s AND p.environment = %(environment)s AND p.id <> %(id)s
+          AND p.phone_index = %(phone_index)s AND p.status = ANY (%(live)s)
+    ) OR EXISTS (
+        SELECT FROM payments_payment p
+        WHERE %(order_ref)s::text <> '' AND p.order_ref = %(order_ref)s::text
+          AND p.order_ref <> '' AND p.shop_id = %(shop_id)s AND p.environment = %(environment)s
+          AND p.id <> %(id)s AND (p.status = ANY (%(live)s) OR p.status = 'completed')
+    ) OR EXISTS (
+        SELECT FROM payments_payment p JOIN payments_attempt a ON a.payment_id = p.id
+        WHERE p.shop_id = %(shop_id)s AND p.environment = %(environment)s
+          AND p.phone_index = %(phone_index)s AND p.amount = %(amount)s
+          AND a.requested_at > %(since)s AND a.submission IN ('sent', 'unknown')
+    )
 """
 _ENDED = (AttemptStatus.FAILED, AttemptStatus.SUCCEEDED)
 
@@ -29,7 +47,7 @@ def refuse_withdrawn_config(config: PaymentConfig) -> None:
 
     :raises NoActiveConfig: when it was switched off, suspended or deleted a moment ago.
     """
-    with connection.cursor() as cursor:
+    with prepared.cursor() as cursor:
         cursor.execute(_STILL_USABLE, [config.pk])
         if cursor.fetchone() is None:
             raise NoActiveConfig("The payment config was just withdrawn. Try again.")
@@ -54,6 +72,8 @@ def refuse_second_prompt(payment: Payment, *, second_sale: bool, now: datetime) 
     :raises PromptOpen: when the phone has a live one.
     :raises CoolDown: when the phone was asked for the same amount within two minutes.
     """
+    if not _is_something_in_the_way(payment, now=now):
+        return
     refuse_paid_order(payment)
     rows = Payment.objects.filter(shop_id=payment.shop_id, environment=payment.environment)
     live = rows.filter(status__in=LIVE_STATUSES).exclude(pk=payment.pk)
@@ -62,6 +82,22 @@ def refuse_second_prompt(payment: Payment, *, second_sale: bool, now: datetime) 
     if other := live.filter(phone_index=payment.phone_index).first():
         raise PromptOpen("The phone has a live prompt.", retry_after=_left(other, now))
     _refuse_within_cool_down(payment, second_sale=second_sale, now=now)
+
+
+def _is_something_in_the_way(payment: Payment, *, now: datetime) -> bool:
+    parameters = {
+        "shop_id": payment.shop_id,
+        "environment": payment.environment,
+        "id": payment.pk,
+        "phone_index": payment.phone_index,
+        "order_ref": payment.order_ref,
+        "amount": payment.amount,
+        "live": sorted(map(str, LIVE_STATUSES)),
+        "since": now - COOL_DOWN,
+    }
+    with prepared.cursor() as cursor:
+        cursor.execute(_IN_THE_WAY, parameters)
+        return bool(cursor.fetchone()[0])
 
 
 def refuse_paid_order(payment: Payment) -> None:

@@ -17,8 +17,14 @@ from django.db import transaction
 
 from payments.errors import IdempotencyKeyReused, RequestInProgress
 from payments.models import IdempotencyKey, Payment
+from tenants import prepared
 from tenants.models import Shop
 
+_TAKE = """
+    INSERT INTO payments_idempotencykey
+        (id, shop_id, environment, key, fingerprint, running_until, created_at)
+    VALUES (%s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING
+"""
 _LEASE = timedelta(seconds=60)
 KEPT_FOR = timedelta(days=7)
 
@@ -55,7 +61,8 @@ def begin(
         running_until=now + _LEASE,
         created_at=now,
     )
-    IdempotencyKey.objects.bulk_create([row], ignore_conflicts=True)
+    if _is_first(row):
+        return row
     with transaction.atomic():
         rows = IdempotencyKey.objects.select_for_update(of=("self",))
         held: IdempotencyKey | None = rows.filter(
@@ -63,9 +70,16 @@ def begin(
         ).first()
         if held is None:
             raise RequestInProgress("A request with this key is just ending.", retry_after=1)
-        if held.pk == row.pk:
-            return held
         return _take_over(held, fingerprint=fingerprint, now=now)
+
+
+def _is_first(row: IdempotencyKey) -> bool:
+    """Insert the row unless the key is there; nobody has to look afterwards who came first."""
+    values = [row.pk, row.shop_id, row.environment, row.key, row.fingerprint]
+    with prepared.cursor() as cursor:
+        cursor.execute(_TAKE, [*values, row.running_until, row.created_at])
+        row._state.adding = cursor.rowcount == 0  # noqa: SLF001 - as bulk_create would leave it
+    return not row._state.adding  # noqa: SLF001
 
 
 def _take_over(held: IdempotencyKey, *, fingerprint: str, now: datetime) -> IdempotencyKey | Replay:

@@ -41,8 +41,12 @@ from payments.services.transitions import Change, record_creation
 from tenants import throttling
 from tenants.ids import new_id
 from tenants.models import Branch, Shop
+from tenants.prepared import Writer
 
 logger = logging.getLogger(__name__)
+
+_PAYMENTS = Writer(Payment)
+_ATTEMPTS = Writer(Attempt)
 
 
 @dataclass(frozen=True)
@@ -226,7 +230,7 @@ def add_attempt(
     Its submission is unknown from the start: if this process dies in the call, that is the truth.
     """
     number = payment.attempts.count() + 1
-    return Attempt.objects.create(
+    attempt = Attempt(
         shop_id=payment.shop_id,
         payment=payment,
         config=config,
@@ -238,6 +242,8 @@ def add_attempt(
         requested_at=now,
         next_ask_at=attempt_rows.next_ask(now, now=now),
     )
+    _ATTEMPTS.insert([attempt])
+    return attempt
 
 
 def take_rate(payment: Payment, *, now: datetime) -> None:
@@ -263,7 +269,7 @@ def _insert(payment: Payment) -> None:
     """Insert the payment; the partial unique indexes decide who came first."""
     try:
         with transaction.atomic():
-            payment.save(force_insert=True)
+            _PAYMENTS.insert([payment])
     except IntegrityError as error:
         raise refusal_of(error) from error
 

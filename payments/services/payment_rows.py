@@ -42,6 +42,17 @@ _WHOLE = Reader(
     review=Review,
 )
 
+_ATTEMPTS = Reader(
+    "FROM payments_attempt a WHERE a.payment_id = ANY (%s) ORDER BY a.number", a=Attempt
+)
+_OPEN_REVIEWS = Reader(
+    """
+    FROM payments_review r WHERE r.payment_id = ANY (%s) AND r.resolved_at IS NULL
+    ORDER BY r.opened_at
+    """,
+    r=Review,
+)
+
 
 @dataclass(frozen=True)
 class WholePayment:
@@ -121,9 +132,9 @@ def describe_all(payments: Iterable[Payment], *, role: str) -> list[dict[str, An
     attempts: dict[uuid.UUID, list[Attempt]] = defaultdict(list)
     reviews: dict[uuid.UUID, list[Review]] = defaultdict(list)
     ids = [row.pk for row in rows]
-    for attempt in Attempt.objects.filter(payment__in=ids).order_by("number"):
+    for attempt in _ATTEMPTS.all([ids]):
         attempts[attempt.payment_id].append(attempt)
-    for review in Review.objects.filter(payment__in=ids, resolved_at=None).order_by("opened_at"):
+    for review in _OPEN_REVIEWS.all([ids]):
         reviews[review.payment_id].append(review)
     return [
         WholePayment(row, attempts[row.pk], reviews[row.pk]).describe(role=role) for row in rows

@@ -84,7 +84,7 @@ def write_changes(changes: Sequence[Change], *, now: datetime) -> None:
 
 def record_creation(change: Change, *, now: datetime) -> None:
     """Record that a payment came to be: its row is already there, with version 1."""
-    Transition.objects.create(**_transition(change, "", PaymentStatus.CREATED, now=now))
+    _TRANSITIONS.insert([Transition(**_transition(change, "", PaymentStatus.CREATED, now=now))])
     record_events([_event(change, "payment.created")], now=now)
 
 
