@@ -25,10 +25,15 @@ from payments.providers.registry import adapter_for
 from payments.services import credentials_health, token_wars, tokens
 from payments.services.credentials import open_account
 from payments.services.upstream import release_connection
+from tenants.prepared import Reader
 
 __all__ = ["Connection", "connect", "current_version", "release_connection"]
 
 T = TypeVar("T")
+_CURRENT = Reader(
+    "FROM payments_credentialversion v WHERE v.config_id = %s AND v.status = 'current'",
+    v=CredentialVersion,
+)
 
 
 class Connection:
@@ -112,7 +117,6 @@ def connect(
 
 def current_version(config: PaymentConfig) -> CredentialVersion:
     """Return the version in use; raise NoActiveConfig where there is none."""
-    version: CredentialVersion | None = config.versions.filter(status="current").first()
-    if version is None:
-        raise NoActiveConfig("The payment config has no credentials in use.")
-    return version
+    for version in _CURRENT.all([config.pk]):
+        return version  # type: ignore[no-any-return]
+    raise NoActiveConfig("The payment config has no credentials in use.")
