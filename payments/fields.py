@@ -15,6 +15,7 @@ from typing import Any
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import models
+from django.views.decorators.debug import sensitive_variables
 
 from payments import encryption
 from payments.encryption import Keyring
@@ -131,6 +132,7 @@ class _SealedAttribute:
         stored = instance.__dict__[self.field.attname]
         return self.field.as_sealed(stored, instance)
 
+    @sensitive_variables()
     def __set__(self, instance: models.Model, value: Any) -> None:
         instance.__dict__[self.field.attname] = self.field.as_stored(value, instance)
 

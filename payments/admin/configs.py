@@ -8,6 +8,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+from django.views.decorators.debug import sensitive_variables
 
 from audit.actors import Actor
 from payments.admin.config_pages import ConfigPages
@@ -194,6 +195,7 @@ class PaymentConfigAdmin(ConfigPages, ShopScopedModelAdmin):
             context["panels"] = panels_of(config)
         return super().render_change_form(request, context, *args, **kwargs)
 
+    @sensitive_variables()
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         given = form.cleaned_data
         who = self._who(request, obj, given.get("reason", ""))

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import logging
 import uuid
-from typing import Any
 
 from django.db import DatabaseError, InterfaceError
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
+from django.views.decorators.debug import sensitive_variables
 
 from audit.actors import client_ip
 from payments import callback_urls
@@ -64,6 +64,7 @@ def refusal_at_the_door(
     return response
 
 
+@sensitive_variables()
 def _take(
     request: HttpRequest, letter: str, subject: str, mac: str, *, kind: str, said: bytes = ACCEPTED
 ) -> HttpResponse:
@@ -94,13 +95,6 @@ def _read(request: HttpRequest) -> bytes | None:
     source = request.META["wsgi.input"] if is_chunked else request
     body: bytes = source.read(MAX_BODY_BYTES + 1)
     return None if len(body) > MAX_BODY_BYTES else body
-
-
-def _stream_of(request: HttpRequest) -> Any:
-    """Return where the body is read; one sent in chunks has no length, and Django sees none of it."""
-    is_chunked = request.META.get("HTTP_TRANSFER_ENCODING", "").strip().lower() == "chunked"
-    ends_by_itself = request.META.get("wsgi.input_terminated", False)
-    return request.META["wsgi.input"] if is_chunked and ends_by_itself else request
 
 
 def _keep(

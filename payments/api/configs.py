@@ -6,6 +6,7 @@ import uuid
 from typing import Any, ClassVar
 
 from django.db.models import QuerySet
+from django.views.decorators.debug import sensitive_variables
 from drf_spectacular.utils import OpenApiResponse, extend_schema, extend_schema_view
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -84,6 +85,7 @@ class ConfigList(ConfigView):
         return self.page(rows.filter(**given), represent_configs)
 
     @extend_schema(request=ConfigInput, responses={201: ConfigOutput})
+    @sensitive_variables()
     def post(self, request: Request) -> Response:
         del request
         fields, credentials = self.read_config()
@@ -127,6 +129,7 @@ class ConfigDetail(ConfigView):
         configs.delete_config(config=self.config(config_id), actor=self.actor, now=self.now)
         return Response(status=204)
 
+    @sensitive_variables()
     def _update(self, config_id: uuid.UUID, *, partial: bool) -> Response:
         config = self.config(config_id)
         changes, credentials = self.read_config(partial=partial)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import ClassVar
 
+from django.views.decorators.debug import sensitive_variables
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -55,6 +56,7 @@ class ConfigRotate(ConfigView):
     actions: ClassVar = {"POST": Action.MANAGE_CONFIGS}
 
     @extend_schema(request=RotateInput, responses=ConfigOutput)
+    @sensitive_variables()
     def post(self, request: Request, config_id: uuid.UUID) -> Response:
         del request
         config = self.config(config_id)

@@ -15,6 +15,7 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
+from django.views.decorators.debug import sensitive_variables
 
 from audit import recording
 from audit.actions import AuditAction
@@ -46,6 +47,7 @@ _IDENTITY = ("shortcode", "provider")
 _ACCOUNT = ("store_number", "account_number")
 
 
+@sensitive_variables()
 def create_config(
     *,
     shop: Shop,
@@ -78,6 +80,7 @@ def create_config(
     return config
 
 
+@sensitive_variables()
 def update_config(
     *,
     config: PaymentConfig,

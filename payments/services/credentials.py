@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from django.views.decorators.debug import sensitive_variables
+
 from payments.errors import CredentialsRequired
 from payments.fields import blind_index
 from payments.models import CredentialVersion, PaymentConfig
 from payments.providers.base import AccountDetails
 
 
+@sensitive_variables()
 def open_account(*, config: PaymentConfig, version: CredentialVersion) -> AccountDetails:
     """
     Open a version's secrets for one call to the provider.
