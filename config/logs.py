@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import structlog
+from django.http import HttpRequest
 
 _SHARED = [
     structlog.contextvars.merge_contextvars,
@@ -40,6 +41,14 @@ def configure(*, level: str, as_json: bool) -> dict[str, Any]:
     }
 
 
+def _name_request(_logger: Any, _method: str, event: dict[str, Any]) -> dict[str, Any]:
+    """Name a request by its path: what is searched for may be a customer's number."""
+    request = event.get("request")
+    if isinstance(request, HttpRequest):
+        event["request"] = f"{request.method} {request.path}"
+    return event
+
+
 def _formatter(*, as_json: bool) -> dict[str, Any]:
     renderer = (
         structlog.processors.JSONRenderer()
@@ -53,5 +62,5 @@ def _formatter(*, as_json: bool) -> dict[str, Any]:
             structlog.processors.format_exc_info,
             renderer,
         ],
-        "foreign_pre_chain": [*_SHARED, structlog.stdlib.ExtraAdder()],
+        "foreign_pre_chain": [*_SHARED, structlog.stdlib.ExtraAdder(), _name_request],
     }

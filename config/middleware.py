@@ -17,6 +17,7 @@ from django.conf import settings
 from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import Resolver404, get_resolver
+from django_structlog.middlewares import RequestMiddleware
 from structlog.contextvars import bound_contextvars
 
 from payments.api.errors import problem_response
@@ -63,6 +64,14 @@ class RequestId:
             "Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=()"
         )
         return response
+
+
+class RequestLog(RequestMiddleware):
+    """Log each request by its path: what is searched for may be a customer's number."""
+
+    @staticmethod
+    def format_request(request: HttpRequest) -> str:
+        return f"{request.method} {request.path}"
 
 
 class ApiShortcut:

@@ -41,8 +41,8 @@ env = environ.FileAwareEnv(
     UPSTREAM_CALLS_PER_PROCESS=(int, 180),
     DATABASE_POOL_SIZE=(int, 12),
     RAW_BODY_RETENTION_DAYS=(int, 90),
-    AUDIT_ANCHOR_DIR=(str, ""),
     EMAIL_FROM=(str, "malipo@localhost"),
+    AUDIT_ANCHOR_DIR=(str, ""),
     LOG_LEVEL=(str, "INFO"),
     LOG_FORMAT=(str, ""),
 )
@@ -129,7 +129,7 @@ MIDDLEWARE = [
     "config.middleware.RequestId",
     "config.middleware.ApiShortcut",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "django_structlog.middlewares.RequestMiddleware",
+    "config.middleware.RequestLog",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
