@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.db.models import QuerySet
+from django.views.decorators.debug import sensitive_variables
 
 from audit.actions import AuditAction
 from audit.actors import Actor, ActorKind
@@ -43,6 +44,7 @@ _OVER_ONCE_ROTATED = (
 )
 
 
+@sensitive_variables()
 def rotate_credentials(
     *,
     config: PaymentConfig,
@@ -189,7 +191,10 @@ def _make_way(config: PaymentConfig, *, actor: Actor, now: datetime) -> None:
     """Let a new rotation replace one that waits, but not one that is being tried right now."""
     for version in staged_of(config):
         begun_at = version.scheduled_at or version.created_at
-        if begun_at <= now < begun_at + IN_HANDS:
+        # One that waits for its time was not begun; one that was not scheduled was, also where
+        # the other's clock was read after ours.
+        has_begun = version.scheduled_at is None or version.scheduled_at <= now
+        if has_begun and now < begun_at + IN_HANDS:
             raise _under_way(config)
         reject_staged(version, "Replaced by another rotation.", actor=actor, now=now)
 
