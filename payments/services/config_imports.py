@@ -25,7 +25,7 @@ from payments.errors import InvalidInput, PaymentsError
 from payments.models import PaymentConfig
 from payments.services import config_files, configs
 from payments.services.config_files import PURPOSES_APART, Fault, Line, UnreadableFile
-from payments.services.config_rules import ConfigFields
+from payments.services.config_rules import ConfigFields, check_fields
 from tenants.models import Branch, Shop
 
 _INTEGER = re.compile(r"[0-9]{1,5}")
@@ -167,8 +167,20 @@ def _values_of(line: Line, branches: Mapping[str, Branch], branch_ids: Any) -> d
     if branch_ids is not None and (branch is None or branch.pk not in branch_ids):
         faults.append(Fault(line.number, "branch", "This is not one of your branches."))
     if faults:
-        raise BadLine(faults)
+        raise BadLine([*faults, *_faults_beside(line, values, faults)])
     return values
+
+
+def _faults_beside(line: Line, values: dict[str, Any], faults: list[Fault]) -> list[Fault]:
+    """Find what the rules say against the cells that could be read, so that none waits unsaid."""
+    unread = {fault.column for fault in faults}
+    given = {name: value for name, value in values.items() if name not in unread}
+    given.pop("environment", None)
+    try:
+        check_fields(ConfigFields(**given), shop_id=getattr(given.get("branch"), "shop_id", None))
+    except InvalidInput as error:
+        return [fault for fault in _faults_of(error, line) if fault.column not in unread]
+    return []
 
 
 def _read(name: str, text: str, branches: Mapping[str, Branch]) -> tuple[Any, str]:

@@ -107,6 +107,8 @@ No store,mpesa_till,sandbox,,174380,,,,
             (3, "branch"),
             (3, "priority"),
             (3, "max_amount"),
+            (3, "name"),
+            (3, "store_number"),
             (4, "shortcode"),
             (5, "store_number"),
         ]
