@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
+from unittest import mock
 
-from django.core.signals import request_finished, request_started
-from django.db import close_old_connections, transaction
+from django.db import connections, transaction
 
 from audit.actors import Actor
 from payments.choices import (
@@ -102,13 +102,8 @@ def kept(blocker: Any) -> Iterator[None]:
 @contextmanager
 def one_connection() -> Iterator[None]:
     """Let a request made past Django's test client leave the test's connection open."""
-    for signal in (request_started, request_finished):
-        signal.disconnect(close_old_connections)
-    try:
+    with mock.patch.object(connections["default"], "close_if_unusable_or_obsolete"):
         yield
-    finally:
-        for signal in (request_started, request_finished):
-            signal.connect(close_old_connections)
 
 
 def furnish(*, name: str, number: int, now: datetime) -> Corner:
