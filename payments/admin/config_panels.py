@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from payments.admin.forms import SECRET_LABELS
 from payments.admin.history import said
 from payments.admin.looks import choice_badge
+from payments.admin.rotation import notices_of, versions_of
 from payments.admin.tables import table
 from payments.choices import ConfigHealth, ConfigStatus, VerificationResult, VersionStatus
 from payments.models import AccessToken, VerificationLog
@@ -28,6 +29,8 @@ def panels_of(config: PaymentConfig) -> dict[str, Any]:
         "masks": _masks(version),
         "version": version.number if version else None,
         "verifications": _verifications(config),
+        "versions": versions_of(config),
+        "notices": notices_of(config),
     }
 
 

@@ -43,6 +43,8 @@ FIELDS = [
     "daily_limit",
     "monthly_limit",
     "purposes",
+    "auto_activate",
+    "c2b_version",
 ]
 
 
@@ -55,7 +57,7 @@ def providers_with(name: str) -> list[str]:
     return [provider for provider in Provider.values if name in RULES[provider].secrets]
 
 
-def _secret_field(name: str) -> forms.CharField:
+def secret_field(name: str) -> forms.CharField:
     of = ", ".join(str(Provider(provider).label) for provider in providers_with(name))
     return forms.CharField(
         label=SECRET_LABELS[name],
@@ -102,6 +104,8 @@ class ConfigForm(ReasonedModelForm):
             "priority": gettext_lazy("The lowest is tried first."),
             "daily_limit": gettext_lazy("In shillings; empty for none."),
             "monthly_limit": gettext_lazy("In shillings; empty for none."),
+            "auto_activate": gettext_lazy("In the sandbox only; production takes a second person."),
+            "c2b_version": gettext_lazy("v2 unless Safaricom's support says v1."),
             "purposes": gettext_lazy("Tags with commas between; empty serves every purpose."),
         }
 
@@ -130,5 +134,5 @@ class ConfigForm(ReasonedModelForm):
 
 
 for _name in SECRET_LABELS:
-    ConfigForm.base_fields[f"{PREFIX}{_name}"] = _secret_field(_name)
+    ConfigForm.base_fields[f"{PREFIX}{_name}"] = secret_field(_name)
     ConfigForm.declared_fields[f"{PREFIX}{_name}"] = ConfigForm.base_fields[f"{PREFIX}{_name}"]

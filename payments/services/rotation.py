@@ -34,7 +34,7 @@ STAGES = ("fields", "oauth", "passkey")
 # Longer than any trial takes: a younger version is in the hands of whoever staged it.
 IN_HANDS = timedelta(minutes=2)
 LONGEST_AHEAD = timedelta(days=366)
-_ROTATABLE = frozenset({ConfigStatus.VERIFIED, ConfigStatus.SUSPENDED})
+ROTATABLE = frozenset({ConfigStatus.VERIFIED, ConfigStatus.SUSPENDED})
 # A good new version ends what these were about.
 _OVER_ONCE_ROTATED = (
     NoticeCode.ROTATION_DUE,
@@ -167,7 +167,7 @@ def _stage(
     now: datetime,
 ) -> CredentialVersion:
     locked = lock_config(config)
-    if locked.status not in _ROTATABLE:
+    if locked.status not in ROTATABLE:
         raise refused(locked, f"Credentials of a {locked.status} config are not rotated.")
     _make_way(locked, actor=actor, now=now)
     before = config_trail.state_of(locked)
@@ -209,7 +209,7 @@ def _refuse_unfit(version: CredentialVersion, *, actor: Actor, now: datetime) ->
     """Reject what can never be put in use, before the provider is asked for nothing."""
     config = PaymentConfig.objects.filter(pk=version.config_id).get()
     version.config = config
-    if config.deleted_at is not None or config.status not in _ROTATABLE:
+    if config.deleted_at is not None or config.status not in ROTATABLE:
         detail = f"Credentials of a {config.status} config are not rotated."
         reject_staged(version, detail, actor=actor, now=now)
         raise refused(config, detail)
@@ -221,7 +221,7 @@ def _switch(
 ) -> PaymentConfig:
     """Put the new version in the old one's place: both, the trail and the event, or nothing."""
     config = lock_config(version.config)
-    if config.status not in _ROTATABLE:
+    if config.status not in ROTATABLE:
         raise refused(config, f"Credentials of a {config.status} config are not rotated.")
     before = config_trail.state_of(config)
     _retire_current(config, now=now)
