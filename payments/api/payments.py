@@ -34,7 +34,6 @@ from payments.services import checking, initiation, readiness, retrying, stats, 
 from payments.services.payment_rows import (
     WholePayment,
     describe_all,
-    describe_one,
     visible_payments,
     whole_payment,
 )
@@ -79,7 +78,22 @@ class PaymentView(MalipoView):
         return branch
 
     def describe(self, payment: Payment) -> dict[str, Any]:
-        return describe_one(payment, role=self.key.role)
+        """Describe a payment as it is now."""
+        return self.whole(payment.pk).describe(role=self.key.role)
+
+    def whole(self, payment_id: uuid.UUID) -> WholePayment:
+        """Return one visible payment with all that describes it, as payment() but in one look."""
+        found = whole_payment(
+            payment_id,
+            shop_id=self.shop.pk,
+            environment=self.environment,
+            role=self.key.role,
+            branch_id=self.branch_id,
+            now=self.now,
+        )
+        if found is None:
+            raise NotFound("There is no such payment.")
+        return found
 
 
 class PaymentList(PaymentView):
@@ -131,23 +145,10 @@ class PaymentDetail(PaymentView):
         operation_id="payments_retrieve", parameters=[PaymentQuery], responses=PaymentOutput
     )
     def get(self, request: Request, payment_id: uuid.UUID) -> Response:
-        found = self._look(payment_id)
+        found = self.whole(payment_id)
         if wait_s := self.query.get("wait"):
             found = self._wait_for_change(found, wait_s)
         return Response(found.describe(role=self.key.role))
-
-    def _look(self, payment_id: uuid.UUID) -> WholePayment:
-        found = whole_payment(
-            payment_id,
-            shop_id=self.shop.pk,
-            environment=self.environment,
-            role=self.key.role,
-            branch_id=self.branch_id,
-            now=self.now,
-        )
-        if found is None:
-            raise NotFound("There is no such payment.")
-        return found
 
     def _wait_for_change(self, found: WholePayment, wait_s: int) -> WholePayment:
         """Look every half second, holding no database connection in between."""
@@ -155,7 +156,7 @@ class PaymentDetail(PaymentView):
         while found.payment.status == status and time.monotonic() < until:
             release_connection()
             time.sleep(_STEP_S)
-            found = self._look(found.payment.pk)
+            found = self.whole(found.payment.pk)
         return found
 
 

@@ -94,6 +94,28 @@ def load_cases(payment_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, Case]:
     return cases
 
 
+def lock_payment(payment_id: uuid.UUID) -> Payment:
+    """
+    Lock one payment, with its config and branch.
+
+    :raises Payment.DoesNotExist: when it is not there.
+    """
+    for payment, config, branch in _PAYMENTS.rows([[payment_id]]):
+        payment.config, payment.branch = config, branch
+        return payment  # type: ignore[no-any-return]
+    raise Payment.DoesNotExist("The payment is not there.")
+
+
+def attempts_of(payment: Payment) -> list[Attempt]:
+    """List a payment's attempts in their order."""
+    return _ATTEMPTS.all([[payment.pk]])
+
+
+def reviews_of(payment: Payment) -> list[Review]:
+    """List a payment's reviews, open or not."""
+    return _REVIEWS.all([[payment.pk]])
+
+
 def enter(case: Case, evidence: NewEvidence, *, now: datetime) -> bool:
     """Add evidence to the case unless it is a repeat."""
     row = _evidence_row(case, evidence, now=now)

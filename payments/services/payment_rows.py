@@ -139,7 +139,3 @@ def describe_all(payments: Iterable[Payment], *, role: str) -> list[dict[str, An
     return [
         WholePayment(row, attempts[row.pk], reviews[row.pk]).describe(role=role) for row in rows
     ]
-
-
-def describe_one(payment: Payment, *, role: str) -> dict[str, Any]:
-    return describe_all([payment], role=role)[0]

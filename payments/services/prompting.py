@@ -24,7 +24,7 @@ from payments.choices import AttemptStatus, PaymentStatus, Submission
 from payments.errors import PaymentsError, ProviderError
 from payments.models import Attempt, Payment, PaymentConfig
 from payments.providers.base import PaymentAccepted, PaymentRequest
-from payments.services import breakers, failover, upstream
+from payments.services import breakers, cases, failover, upstream
 from payments.services.connections import Connection, connect
 from payments.services.transitions import Change, write_changes
 from payments.states import LIVE_STATUSES
@@ -95,18 +95,12 @@ def _ask(attempt: Attempt, msisdn: str) -> Answer | None:
 def _stop_waiting(attempt: Attempt) -> None:
     """Tell the till that the outcome is unknown; the attempt itself stays open for the answer."""
     with transaction.atomic():
-        payment = _locked_payment(attempt)
+        payment = cases.lock_payment(attempt.payment_id)
         if payment.status != PaymentStatus.CREATED:
             return
-        change = Change(payment, list(payment.attempts.all()), list(payment.reviews.all()), ACTOR)
+        change = Change(payment, cases.attempts_of(payment), cases.reviews_of(payment), ACTOR)
         change.path, change.why = [PaymentStatus.PENDING], "The outcome is not known yet."
         write_changes([change], now=timezone.now())
-
-
-def _locked_payment(attempt: Attempt) -> Payment:
-    rows = Payment.objects.select_for_update(of=("self",)).select_related("config", "branch")
-    payment: Payment = rows.get(pk=attempt.payment_id)
-    return payment
 
 
 def _call(connection: Connection, request: PaymentRequest, now: datetime) -> Answer:
@@ -151,8 +145,8 @@ def record_answer(
     """
     now = timezone.now()
     with transaction.atomic():
-        payment = _locked_payment(attempt)
-        attempts = list(payment.attempts.order_by("number"))
+        payment = cases.lock_payment(attempt.payment_id)
+        attempts = cases.attempts_of(payment)
         row = next(a for a in attempts if a.pk == attempt.pk)
         refused = _note_answer(row, answer, now=now)
         following = None
@@ -219,7 +213,7 @@ def _change(
     payment: Payment, attempts: list[Attempt], *, refused: bool, is_last: bool, answer: Answer
 ) -> Change | None:
     """Say what the answer means for the payment, or None where it says nothing new."""
-    change = Change(payment, attempts, list(payment.reviews.all()), ACTOR)
+    change = Change(payment, attempts, cases.reviews_of(payment), ACTOR)
     if not refused:
         change.path = [PaymentStatus.PENDING] if payment.status == PaymentStatus.CREATED else []
         accepted = isinstance(answer, PaymentAccepted)
