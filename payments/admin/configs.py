@@ -11,18 +11,16 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_variables
 
 from audit.actors import Actor
-from payments.admin import doctor
 from payments.admin.config_pages import ConfigPages
 from payments.admin.config_panels import panels_of
-from payments.admin.doctor import DoctorPages
 from payments.admin.forms import FIELDS, ConfigForm
 from payments.admin.looks import choice_badge
 from payments.admin.rotation import ROTATION_ACTIONS, RotationPages
 from payments.admin.secret_fields import secret_fieldsets
-from payments.choices import ConfigStatus, Environment
+from payments.choices import ConfigStatus, Environment, VerificationResult
 from payments.errors import InvalidInput, PaymentsError
 from payments.models import PaymentConfig
-from payments.services import configs
+from payments.services import configs, verification
 from payments.services.config_rules import FIELD_NAMES
 from payments.states import CREDENTIALS_EDITABLE
 from tenants.admin_access import Fence
@@ -37,6 +35,7 @@ if TYPE_CHECKING:
     from django.db.models import QuerySet
     from django.http import HttpRequest
 
+_VERIFIABLE = {ConfigStatus.DRAFT, ConfigStatus.PENDING, ConfigStatus.FAILED, ConfigStatus.VERIFIED}
 # They say whose money it is; a verified config keeps them.
 _IDENTITY = ["provider", "shortcode", "store_number", "account_number"]
 _STATUS_ONLY = [
@@ -54,7 +53,7 @@ _ACTIONS = (
         gettext_lazy("Verify"),
         Action.MANAGE_CONFIGS,
         gettext_lazy("The provider is asked whether the credentials are right. It takes seconds."),
-        when=lambda config: config.status in doctor.VERIFIABLE,
+        when=lambda config: config.status in _VERIFIABLE,
     ),
     ObjectAction(
         "activate",
@@ -106,7 +105,7 @@ _ACTIONS = (
 
 
 @admin.register(PaymentConfig)
-class PaymentConfigAdmin(DoctorPages, RotationPages, ConfigPages, ShopScopedModelAdmin):
+class PaymentConfigAdmin(RotationPages, ConfigPages, ShopScopedModelAdmin):
     """How a shop takes money. Everything is done by the services; secrets are never shown."""
 
     view_action = Action.VIEW_CONFIGS
@@ -219,6 +218,13 @@ class PaymentConfigAdmin(DoctorPages, RotationPages, ConfigPages, ShopScopedMode
             )
         become(obj, saved)
 
+    def verify(self, request: HttpRequest, config: PaymentConfig, *, reason: str) -> Any:
+        run = verification.verify_config(config=config, **self._who(request, config, reason))
+        result = VerificationResult(run.result)
+        said = f"{result.label}. {_(run.logs[-1].response_message)}"
+        level = "success" if result == VerificationResult.SUCCESS else "error"
+        self.message_user(request, said, level)
+
     def activate(self, request: HttpRequest, config: PaymentConfig, *, reason: str) -> str:
         configs.activate_config(config=config, **self._who(request, config, reason))
         return _("Payments may be taken with it.")
@@ -234,6 +240,11 @@ class PaymentConfigAdmin(DoctorPages, RotationPages, ConfigPages, ShopScopedMode
     def suspend(self, request: HttpRequest, config: PaymentConfig, *, reason: str) -> str:
         configs.suspend_config(config=config, reason=reason, **self._who(request, config, reason))
         return _("The config is suspended.")
+
+    def restore(self, request: HttpRequest, config: PaymentConfig, *, reason: str) -> str:
+        who = self._who(request, config, reason)
+        restored = verification.restore_config(config=config, reason=reason, **who)
+        return _("The config is now: %(status)s.") % {"status": restored.get_status_display()}
 
     def delete(self, request: HttpRequest, config: PaymentConfig, *, reason: str) -> Any:
         configs.delete_config(config=config, **self._who(request, config, reason))
