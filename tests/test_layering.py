@@ -127,6 +127,8 @@ def _imports(path: Path) -> Iterator[str]:
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: relative import"
+            # The package runs before its module: both are imported.
+            yield str(node.module)
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
@@ -151,6 +153,8 @@ class TestEveryModule:
     def test_imports_only_what_its_layer_may(self, name):
         ours = {target for found in _modules()[name] if (target := _ours(found))}
         allowed = _rule(name, MAY)
+        # `from payments import msisdn` is about msisdn; the package counts for circles alone.
+        ours = {each for each in ours if not any(o.startswith(f"{each}.") for o in ours)}
 
         assert {each for each in ours if not any(_is_below(each, p) for p in allowed)} == set()
 
