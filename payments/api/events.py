@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from django.db.models import Max
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
+from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -55,6 +56,9 @@ class EventList(MalipoView):
 
     @extend_schema(operation_id="events_list", parameters=[EventFilters], responses=EventPage)
     def get(self, request: Request) -> Response:
+        if self.branch_id is not None:
+            # Without the other branches' events the feed would have gaps, with them a leak.
+            raise PermissionDenied("A key bound to a branch does not read the shop's events.")
         feed = Event.objects.filter(shop=self.shop, environment=self.environment)
         rows = feed.filter(seq__gt=int(self.query.get("after", 0))).order_by("seq")
         if "type" in self.query:

@@ -45,6 +45,11 @@ class TestEvents:
         for key in (neighbour_key, live_admin_key):
             assert api(key).get("/events").json() == {"results": [], "last_seq": 0}
 
+    def test_are_not_for_keys_bound_to_a_branch(self, taken, api, shop, branch, issue_key):
+        key = issue_key(shop, "admin", branch=branch)
+
+        assert api(key).get("/events").status_code == 403
+
     def test_are_not_for_cashiers(self, taken, api, cashier_key):
         assert api(cashier_key).get("/events").status_code == 403
 
