@@ -13,14 +13,15 @@ from django.views.decorators.debug import sensitive_variables
 from audit.actors import Actor
 from payments.admin.config_pages import ConfigPages
 from payments.admin.config_panels import panels_of
+from payments.admin.doctor import DOCTOR_ACTIONS, VERIFIABLE, DoctorPages
 from payments.admin.forms import FIELDS, ConfigForm
 from payments.admin.looks import choice_badge
 from payments.admin.rotation import ROTATION_ACTIONS, RotationPages
 from payments.admin.secret_fields import secret_fieldsets
-from payments.choices import ConfigStatus, Environment, VerificationResult
+from payments.choices import ConfigStatus, Environment
 from payments.errors import InvalidInput, PaymentsError
 from payments.models import PaymentConfig
-from payments.services import configs, verification
+from payments.services import configs
 from payments.services.config_rules import FIELD_NAMES
 from payments.states import CREDENTIALS_EDITABLE
 from tenants.admin_access import Fence
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from django.db.models import QuerySet
     from django.http import HttpRequest
 
-_VERIFIABLE = {ConfigStatus.DRAFT, ConfigStatus.PENDING, ConfigStatus.FAILED, ConfigStatus.VERIFIED}
 # They say whose money it is; a verified config keeps them.
 _IDENTITY = ["provider", "shortcode", "store_number", "account_number"]
 _STATUS_ONLY = [
@@ -53,7 +53,7 @@ _ACTIONS = (
         gettext_lazy("Verify"),
         Action.MANAGE_CONFIGS,
         gettext_lazy("The provider is asked whether the credentials are right. It takes seconds."),
-        when=lambda config: config.status in _VERIFIABLE,
+        when=lambda config: config.status in VERIFIABLE,
     ),
     ObjectAction(
         "activate",
@@ -105,7 +105,7 @@ _ACTIONS = (
 
 
 @admin.register(PaymentConfig)
-class PaymentConfigAdmin(RotationPages, ConfigPages, ShopScopedModelAdmin):
+class PaymentConfigAdmin(DoctorPages, RotationPages, ConfigPages, ShopScopedModelAdmin):
     """How a shop takes money. Everything is done by the services; secrets are never shown."""
 
     view_action = Action.VIEW_CONFIGS
@@ -125,7 +125,7 @@ class PaymentConfigAdmin(RotationPages, ConfigPages, ShopScopedModelAdmin):
     search_fields = ["shortcode", "name"]
     search_help_text = gettext_lazy("Shortcode or name")
     expected_errors = (PaymentsError,)
-    object_actions = (*_ACTIONS, *ROTATION_ACTIONS)
+    object_actions = (*_ACTIONS, *DOCTOR_ACTIONS, *ROTATION_ACTIONS)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         return super().get_queryset(request).not_deleted()
@@ -218,13 +218,6 @@ class PaymentConfigAdmin(RotationPages, ConfigPages, ShopScopedModelAdmin):
             )
         become(obj, saved)
 
-    def verify(self, request: HttpRequest, config: PaymentConfig, *, reason: str) -> Any:
-        run = verification.verify_config(config=config, **self._who(request, config, reason))
-        result = VerificationResult(run.result)
-        said = f"{result.label}. {_(run.logs[-1].response_message)}"
-        level = "success" if result == VerificationResult.SUCCESS else "error"
-        self.message_user(request, said, level)
-
     def activate(self, request: HttpRequest, config: PaymentConfig, *, reason: str) -> str:
         configs.activate_config(config=config, **self._who(request, config, reason))
         return _("Payments may be taken with it.")
@@ -240,11 +233,6 @@ class PaymentConfigAdmin(RotationPages, ConfigPages, ShopScopedModelAdmin):
     def suspend(self, request: HttpRequest, config: PaymentConfig, *, reason: str) -> str:
         configs.suspend_config(config=config, reason=reason, **self._who(request, config, reason))
         return _("The config is suspended.")
-
-    def restore(self, request: HttpRequest, config: PaymentConfig, *, reason: str) -> str:
-        who = self._who(request, config, reason)
-        restored = verification.restore_config(config=config, reason=reason, **who)
-        return _("The config is now: %(status)s.") % {"status": restored.get_status_display()}
 
     def delete(self, request: HttpRequest, config: PaymentConfig, *, reason: str) -> Any:
         configs.delete_config(config=config, **self._who(request, config, reason))

@@ -11,6 +11,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 
 from audit import recording
 from audit.actions import AuditAction
@@ -29,7 +30,7 @@ def claim_shortcode(*, config: PaymentConfig, now: datetime) -> ShortcodeClaim |
     """
     if config.environment != Environment.PRODUCTION:
         return None
-    own = _claims(config).filter(shop=config.shop_id).first()
+    own = own_claim(config)
     if own is not None:
         return own
     claim = ShortcodeClaim(
@@ -45,11 +46,16 @@ def claim_shortcode(*, config: PaymentConfig, now: datetime) -> ShortcodeClaim |
         with transaction.atomic():
             claim.save(force_insert=True)
     except IntegrityError as error:
-        mine = _claims(config).filter(shop=config.shop_id).first()
+        mine = own_claim(config)
         if mine is None:
             raise ShortcodeClaimed from error
         return mine
     return claim
+
+
+def own_claim(config: PaymentConfig) -> ShortcodeClaim | None:
+    """Return the claim the config's shop has on its shortcode."""
+    return _claims(config).filter(shop=config.shop_id).first()
 
 
 def is_taken(config: PaymentConfig) -> bool:
@@ -88,7 +94,7 @@ def share_claim(
     return locked
 
 
-def _claims(config: PaymentConfig):  # noqa: ANN202
+def _claims(config: PaymentConfig) -> QuerySet[ShortcodeClaim]:
     return ShortcodeClaim.objects.filter(
         environment=config.environment, family=config.family, shortcode=config.shortcode
     )

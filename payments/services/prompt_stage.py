@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from django.db.models import QuerySet
+
 from payments.callback_urls import proof_callback_url
 from payments.choices import VerificationResult, VerificationStage
 from payments.models import CredentialVersion, VerificationLog
@@ -51,7 +53,7 @@ def send(
     return StageResult("prompt_sent", accepted.response_code)
 
 
-def _open_ones(log: VerificationLog, *, now: datetime):  # noqa: ANN202
+def _open_ones(log: VerificationLog, *, now: datetime) -> QuerySet[VerificationLog]:
     prompts = VerificationLog.objects.filter(
         config=log.config_id,
         stage=VerificationStage.PROMPT,

@@ -5,10 +5,8 @@ from django.urls import reverse
 
 from audit.actions import AuditAction
 from audit.models import AuditEntry
-from payments.choices import VerificationResult
-from payments.models import CredentialVersion, PaymentConfig
-from payments.services import verification
-from payments.services.verification import Verification
+from payments import tasks
+from payments.models import CredentialVersion, PaymentConfig, VerificationRun
 from tenants.models import Membership
 from tenants.roles import Role
 
@@ -39,6 +37,7 @@ def form(shop, **given):
         "priority": "0",
         "min_amount": "1",
         "max_amount": "70000",
+        "c2b_version": "v2",
         "secret_consumer_key": "brand-new-consumer-key",
         "secret_consumer_secret": SECRET,
         "secret_passkey": "brand-new-passkey",
@@ -179,12 +178,10 @@ class TestButtons:
     def verified(self, monkeypatch):
         calls = []
 
-        def verify_config(*, config, actor, now):
-            calls.append((config.pk, actor.label))
-            log = config.verifications.first()
-            return Verification(config=config, logs=[log])
+        def ring(run_id):
+            calls.append(run_id)
 
-        monkeypatch.setattr(verification, "verify_config", verify_config)
+        monkeypatch.setattr(tasks, "ring_verification", ring)
         return calls
 
     def test_walk_a_config_through_its_life(self, ours, verified, browse):
@@ -204,13 +201,15 @@ class TestButtons:
         entry = AuditEntry.objects.get(action=AuditAction.CONFIG_SUSPENDED)
         assert (entry.object_id, entry.reason) == (str(config.pk), "Stolen till")
 
-    def test_verify_reports_what_the_provider_said(self, ours, verified, browse):
+    def test_verify_begins_a_visit_and_shows_it(self, ours, verified, browse):
         config = ours.configs["shop"]
 
-        answer = browse(ours.users["admin"]).post(button(config, "verify"), {}, follow=True)
+        answer = browse(ours.users["admin"]).post(button(config, "verify"))
 
-        assert verified == [(config.pk, "admin@zawadi.test")]
-        assert str(VerificationResult.SUCCESS.label).encode() in answer.content
+        run = VerificationRun.objects.get(config=config)
+        assert verified == [run.pk]
+        assert run.actor["label"] == "admin@zawadi.test"
+        assert answer.url.endswith(f"{config.pk}/setup/")
 
     @pytest.mark.parametrize("method", METHODS)
     def test_do_nothing_to_another_shops_config(self, ours, theirs, verified, browse, method):
