@@ -16,7 +16,7 @@ from bench.plan import QUICK, WHOLE, Plan
 from bench.results import Row, table
 from config.devprocesses import say
 
-WORKLOADS = ("B1", "B2", "B3", "B4", "B6", "B7", "B12")
+WORKLOADS = ("B1", "B2", "B3", "B4", "B6", "B7", "B8", "B12")
 
 
 def main(arguments: list[str]) -> int:
@@ -73,7 +73,7 @@ def _prepare(stage: stages.Stage) -> dict[str, Callable[[], list[Row]]]:
     django.setup()
     from django.core.management import call_command  # noqa: PLC0415
 
-    from bench import callbacks, calls, memory, polls, prompts, world  # noqa: PLC0415
+    from bench import callbacks, calls, memory, polls, prompts, rewrapping, world  # noqa: PLC0415
 
     started = time.monotonic()
     call_command("migrate", verbosity=0)
@@ -86,6 +86,7 @@ def _prepare(stage: stages.Stage) -> dict[str, Callable[[], list[Row]]]:
         "B4": lambda: polls.polling(stage, stalls),
         "B6": lambda: calls.resolving(stage.plan),
         "B7": lambda: calls.sealing(stage.plan),
+        "B8": lambda: rewrapping.rewrapping_all(stage.plan),
         "B12": lambda: memory.resting(stage),
     }
 
