@@ -24,7 +24,7 @@ from payments.choices import ConfigStatus, NoticeCode, VerificationResult, Versi
 from payments.errors import CredentialsRequired, InvalidInput, InvalidTransition, VerificationFailed
 from payments.models import CredentialVersion, PaymentConfig, VerificationLog
 from payments.providers import registry
-from payments.services import config_secrets, config_trail, notices, verification
+from payments.services import breakers, config_secrets, config_trail, notices, verification
 from payments.services.config_moves import lock_config, refused
 from payments.services.config_rules import clean_secrets, missing_secrets
 from payments.services.configs import check_reason
@@ -90,7 +90,10 @@ def finish_rotation(*, version: CredentialVersion, actor: Actor, now: datetime) 
     logs = verification.try_version(version=version, stages=STAGES, actor=actor, now=now)
     last = logs[-1]
     if last.result == VerificationResult.SUCCESS:
-        return _switch(version, last, actor=actor, now=now)
+        config = _switch(version, last, actor=actor, now=now)
+        # What failed with the old credentials says nothing of the new ones.
+        breakers.reset_breaker(config=config, now=now)
+        return config
     is_refused = last.result == VerificationResult.FAILED
     if is_refused:
         reject_staged(version, last.response_message, actor=actor, now=now)

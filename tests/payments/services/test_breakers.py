@@ -11,7 +11,7 @@ from django.db import connections, transaction
 from payments import errors
 from payments.models import Breaker, Notice, PaymentConfig
 from payments.providers.base import PaymentAccepted
-from payments.services import breakers
+from payments.services import breakers, rotation
 from payments.services.breakers import LONGEST_COOLING, PROBE_LEASE, Sign
 from payments.services.tokens import TokenNotReady
 
@@ -221,6 +221,20 @@ class TestReset:
 
         assert state(till) == ("closed", 0)
         assert not Notice.objects.filter(closed_at=None).exists()
+
+
+    def test_comes_with_new_credentials(self, till, daraja, actor, now):
+        fail(till, now)
+
+        rotation.rotate_credentials(
+            config=till,
+            credentials={"consumer_secret": "brand-new-secret"},
+            reason="Refused",
+            actor=actor,
+            now=now,
+        )
+
+        assert state(till) == ("closed", 0)
 
 
 class TestHealth:
