@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from audit.actors import Actor
+from payments.admin.keys import KeyPages
 from payments.models import AccessToken
 from payments.services import operating
 from tenants.admin_base import PlatformModelAdmin
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @admin.register(AccessToken)
-class AccessTokenAdmin(PlatformModelAdmin):
+class AccessTokenAdmin(KeyPages, PlatformModelAdmin):
     """The state of each Daraja app's token, never the token; an operator sets its query budget."""
 
     add_action = None

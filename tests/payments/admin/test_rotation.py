@@ -3,7 +3,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from django.urls import reverse
+from django.urls import reverse, reverse_lazy
 from django.utils import timezone
 
 from audit.models import AuditEntry
@@ -152,3 +152,22 @@ class TestNotices:
         assert close_notices(config=config, code=NoticeCode.TOKEN_WAR, now=now) == 1
         assert self.put(config, now) is not None
         assert Notice.objects.count() == 2
+
+
+class TestKeys:
+    URL = reverse_lazy("admin:payments_accesstoken_keys")
+
+    def test_are_counted_for_the_platform(self, ours, root, browse, settings):
+        settings.FIELD_ENCRYPTION_KEYS = {"next": b"n" * 32, **settings.FIELD_ENCRYPTION_KEYS}
+        client = browse(root)
+
+        text = client.get(self.URL).content.decode()
+
+        assert "Seals and opens" in text
+        assert "payments_credentialversion.secrets" in text
+        listed = client.get(reverse("admin:payments_accesstoken_changelist")).content.decode()
+        assert str(self.URL) in listed
+
+    def test_are_nobody_elses_business(self, ours, support, browse):
+        for user in (support, ours.users["admin"]):
+            assert browse(user).get(self.URL).status_code == 403

@@ -94,6 +94,14 @@ class TestRotateCredentials:
         assert revealed(till) == DARAJA_SECRETS
         assert trail(till)[-2:] == ["rotation_started", "rotation_failed"]
 
+    def test_tries_the_passkey_too(self, till, daraja, actor, now):
+        with pytest.raises(VerificationFailed) as caught:
+            rotate(till, actor, now, {"passkey": "bad-passkey"})
+
+        assert caught.value.data["stage"] == "passkey"
+        assert statuses(till) == ["current", "rejected"]
+        assert is_usable(till)
+
     def test_leaves_it_staged_where_no_answer_came(self, till, daraja, actor, now):
         daraja.break_next("oauth", "html")
 
