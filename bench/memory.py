@@ -9,7 +9,7 @@ from pathlib import Path
 from bench.results import Goal, Row
 from bench.stage import Stage
 
-_REST_S = 5.0
+_REST_S = 12.0
 _CELERY = ["-m", "celery", "-A", "config"]
 _WORKER = ["worker", "-P", "threads", "-c", "4", "--without-gossip", "--without-mingle"]
 _NAMES = ("web", "worker", "beat", "sweep")
@@ -24,6 +24,7 @@ def resting(stage: Stage) -> list[Row]:
     else:
         stage.run_beside("sweep", ["manage.py", "sweep", "--loop"])
     time.sleep(_REST_S)
+    stage.check()
     sizes = {name: _family_mb(pid) for name, pid in stage.processes().items() if name in _NAMES}
     named = ", ".join(f"{name} {size:.0f}" for name, size in sizes.items())
     return [Row("B12", "Memory at rest", named, "", sum(sizes.values()), Goal("≤", 450, " MB"))]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import os
-import secrets
 import signal
 import socket
 import subprocess
@@ -119,7 +118,15 @@ class Stage:
 
     def run_beside(self, name: str, command: list[str]) -> None:
         """Start a process that serves nothing."""
-        self._start(name, [sys.executable, *command], {})
+        # Only the web processes must be called back by the simulator, which speaks plain HTTP.
+        settings = {"PUBLIC_BASE_URL": "https://pay.example.co.ke"}
+        self._start(name, [sys.executable, *command], settings)
+
+    def check(self) -> None:
+        """Raise BenchError, with the end of its log, when a process has ended."""
+        for name, process in self._processes.items():
+            if process.poll() is not None:
+                raise BenchError(f"{name} has ended.\n{tail(_log_of(name))}")
 
     def processes(self) -> dict[str, int]:
         """Return the process ids by name."""
@@ -146,10 +153,6 @@ class Stage:
             if self._processes[name].poll() is not None or time.monotonic() > deadline:
                 raise BenchError(f"{name} does not start.\n{tail(_log_of(name))}")
             time.sleep(0.1)
-
-
-def secret_word() -> str:
-    return secrets.token_hex(8)
 
 
 def _log_of(name: str) -> Path:
