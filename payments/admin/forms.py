@@ -6,6 +6,7 @@ from typing import Any
 
 from django import forms
 from django.forms.models import construct_instance
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -45,6 +46,7 @@ FIELDS = [
     "purposes",
     "auto_activate",
     "c2b_version",
+    "credentials_expire_on",
 ]
 
 
@@ -105,6 +107,9 @@ class ConfigForm(ReasonedModelForm):
             "daily_limit": gettext_lazy("In shillings; empty for none."),
             "monthly_limit": gettext_lazy("In shillings; empty for none."),
             "auto_activate": gettext_lazy("In the sandbox only; production takes a second person."),
+            "credentials_expire_on": gettext_lazy(
+                "Admins are reminded 14, 3 and 1 days before; the day after, the config expires."
+            ),
             "c2b_version": gettext_lazy("v2 unless Safaricom's support says v1."),
             "purposes": gettext_lazy("Tags with commas between; empty serves every purpose."),
         }
@@ -112,6 +117,13 @@ class ConfigForm(ReasonedModelForm):
     def _post_clean(self) -> None:
         """Leave the model's constraints to the service, whose words a person understands."""
         construct_instance(self, self.instance, self._meta.fields, self._meta.exclude)
+
+    def clean_credentials_expire_on(self) -> Any:
+        day = self.cleaned_data["credentials_expire_on"]
+        is_new = "credentials_expire_on" in self.changed_data
+        if day is not None and is_new and day < timezone.localdate():
+            raise forms.ValidationError(_("Give today or a day to come."))
+        return day
 
     def clean(self) -> dict[str, Any]:
         given = super().clean() or self.cleaned_data

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import date
 from typing import Any
 
+from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
@@ -50,6 +52,30 @@ class CredentialsField(serializers.Field):
         return dict(data)
 
 
+@extend_schema_field(OpenApiTypes.DATE)
+class DayToComeField(serializers.Field):
+    """A day as YYYY-MM-DD, in Nairobi; one that has passed would end the config at once."""
+
+    default_error_messages = {
+        "invalid": "Send a day as YYYY-MM-DD.",
+        "out_of_range": "Give today or a day to come.",
+    }
+
+    def to_internal_value(self, data: Any) -> date:
+        try:
+            day = date.fromisoformat(data) if isinstance(data, str) and len(data) == 10 else None
+        except ValueError:
+            day = None
+        if day is None:
+            self.fail("invalid")
+        if day < timezone.localdate():
+            self.fail("out_of_range")
+        return day
+
+    def to_representation(self, value: date) -> str:
+        return value.isoformat()
+
+
 @extend_schema_field(OpenApiTypes.UUID)
 class BranchField(StrictUUIDField):
     """A branch of the key's shop, by id."""
@@ -88,6 +114,7 @@ class ConfigInput(OwnWorldSerializer):
     metadata = MetadataField(default=dict)
     auto_activate = StrictBooleanField(default=False)
     c2b_version = StrictChoiceField(choices=list(C2B_VERSIONS), default="v2")
+    credentials_expire_on = DayToComeField(allow_null=True, default=None)
     credentials = CredentialsField(required=False, write_only=True)
 
 
@@ -160,6 +187,7 @@ class ConfigOutput(serializers.Serializer):
     metadata = MetadataField()
     auto_activate = serializers.BooleanField()
     c2b_version = serializers.CharField()
+    credentials_expire_on = serializers.DateField(allow_null=True)
     c2b_registered_at = serializers.DateTimeField(allow_null=True)
     proven_at = serializers.DateTimeField(allow_null=True)
     status = serializers.CharField()

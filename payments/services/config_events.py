@@ -45,9 +45,19 @@ _AS_THEY_ARE = (
     "verified_by",
     "last_test_result",
     "last_test_error",
+    "auto_activate",
+    "c2b_version",
 )
 _AMOUNTS = ("min_amount", "max_amount", "daily_limit", "monthly_limit")
-_TIMES = ("verified_at", "last_tested_at", "rotation_scheduled_at", "created_at", "updated_at")
+_TIMES = (
+    "verified_at",
+    "proven_at",
+    "c2b_registered_at",
+    "last_tested_at",
+    "rotation_scheduled_at",
+    "created_at",
+    "updated_at",
+)
 
 
 def tell(action: str, config: PaymentConfig, *, now: datetime) -> None:
@@ -69,6 +79,7 @@ def describe(config: PaymentConfig) -> dict[str, Any]:
         **{name: _amount(getattr(config, name)) for name in _AMOUNTS},
         **{name: _time(getattr(config, name)) for name in _TIMES},
         "purposes": list(config.purposes),
+        "credentials_expire_on": str(config.credentials_expire_on or "") or None,
         "version": current.number if current else 1,
         "previous_version": _previous(config),
         "credentials": dict(current.masks) if current else {},

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -107,6 +108,7 @@ class ConfigFields:
     metadata: Mapping[str, Any] | None = None
     auto_activate: bool = False
     c2b_version: str = "v2"
+    credentials_expire_on: date | None = None
 
     @classmethod
     def of(cls, config: PaymentConfig) -> ConfigFields:

@@ -49,6 +49,7 @@ OUTPUT = {
     "last_test_error",
     "rotation_scheduled_at",
     "token_expires_at",
+    "credentials_expire_on",
     "last_token_refresh_at",
     "created_at",
     "updated_at",

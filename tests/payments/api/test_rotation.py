@@ -3,6 +3,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.utils import timezone
 
 from tests.conftest import DARAJA_SECRETS
 from tests.payments.api.config_requests import OUTPUT, errors, of
@@ -106,3 +107,21 @@ class TestVersions:
         assert new["credentials"]["consumer_key"] == "****wxyz"
         secrets = {*NEW.values(), *DARAJA_SECRETS.values()}
         assert not any(secret in response.text for secret in secrets)
+
+
+class TestExpiry:
+    def test_takes_a_day_to_come(self, api, admin_key, till):
+        client = api(admin_key)
+        day = (timezone.localdate() + timedelta(days=90)).isoformat()
+
+        assert client.patch(of(till), {"credentials_expire_on": day}).status_code == 200
+        assert client.get(of(till)).json()["credentials_expire_on"] == day
+
+    @pytest.mark.parametrize(
+        ("day", "code"),
+        [("2020-01-01", "out_of_range"), ("tomorrow", "invalid"), (20300101, "invalid")],
+    )
+    def test_takes_no_other(self, api, admin_key, till, day, code):
+        response = api(admin_key).patch(of(till), {"credentials_expire_on": day})
+
+        assert errors(response) == {("credentials_expire_on", code)}
