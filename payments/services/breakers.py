@@ -7,7 +7,8 @@ open it for a cooling time. After that exactly one payment goes through to see (
 success closes the breaker, its failure opens it for twice as long. Which payment that is, the
 database decides: compare and set on the row that was read.
 
-The caller's transaction takes the breaker's row last, after payments and limits: no circles.
+No transaction holds two breakers, and whoever takes one takes nothing but notices after it: no
+circles.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import math
 from datetime import datetime, timedelta
 
 from django.conf import settings
+from django.db import transaction
 
 from payments.choices import BreakerState, NoticeCode
 from payments.errors import BreakerOpen, PaymentsError, RequestRefused
@@ -34,6 +36,8 @@ LONGEST_COOLING = timedelta(minutes=15)
 # A probe that nobody heard of again, because its process died, holds nobody up for longer: a token
 # and a prompt, each with its time-out, are done by then.
 PROBE_LEASE = timedelta(seconds=120)
+# When a till should ask again while a probe is under way: most are answered by then.
+_PROBE_ANSWERED_S = 10
 _HIGHEST_COUNT = 1_000
 
 # What closes it, or lets it forget what failed before: one statement, on every accepted prompt.
@@ -77,6 +81,13 @@ def wait_s(breaker: Breaker, *, now: datetime) -> int:
     return max(0, math.ceil((_next_probe(breaker) - now).total_seconds()))
 
 
+def hint_s(breaker: Breaker, *, now: datetime) -> int:
+    """Return when to ask again: a probe is mostly answered long before its lease ends."""
+    left = wait_s(breaker, now=now)
+    is_open = breaker.state == BreakerState.OPEN and left > 0
+    return left if is_open else min(left or _PROBE_ANSWERED_S, _PROBE_ANSWERED_S)
+
+
 def admit(*, config: PaymentConfig, now: datetime) -> None:
     """
     Let a payment through the config's breaker, in the payment's own transaction.
@@ -88,9 +99,8 @@ def admit(*, config: PaymentConfig, now: datetime) -> None:
     if not is_tripped(config):
         return
     breaker = config.breaker
-    left = wait_s(breaker, now=now)
-    if left or not _claim(breaker, now=now):
-        raise BreakerOpen(retry_after=left or math.ceil(PROBE_LEASE.total_seconds()))
+    if wait_s(breaker, now=now) or not _claim(breaker, now=now):
+        raise BreakerOpen(retry_after=hint_s(breaker, now=now))
 
 
 def note_answer(
@@ -164,6 +174,7 @@ def _give_back(config: PaymentConfig, *, requested_at: datetime) -> None:
     probes.filter(probe_at__lte=requested_at).update(probe_at=None)
 
 
+@transaction.atomic
 def _note_failure(
     config: PaymentConfig, error: str, *, requested_at: datetime, now: datetime
 ) -> None:

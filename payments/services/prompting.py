@@ -158,7 +158,7 @@ def record_answer(
         change = _change(payment, attempts, refused=refused, is_last=is_last, answer=answer)
         if change is not None:
             write_changes([change], now=now)
-        _tell_breaker(attempt, row, answer, now=now)
+    _tell_breaker(attempt, row, answer, now=now)
     return following
 
 
@@ -169,7 +169,12 @@ def _after(following: Attempt, others: Sequence[PaymentConfig]) -> Sequence[Paym
 
 
 def _tell_breaker(attempt: Attempt, row: Attempt, answer: Answer, *, now: datetime) -> None:
-    """Count the answer for the config, last in the transaction: breakers are locked after all."""
+    """
+    Count the answer for the config.
+
+    After the transaction: that one may hold the breaker of the next config, and two payments that
+    move on in opposite directions would wait for each other.
+    """
     asked_at, refused = row.requested_at, row.status == AttemptStatus.REFUSED
     if not refused and row.result_code:
         # Safaricom called back before it answered, so the prompt came through, whatever we read.

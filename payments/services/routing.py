@@ -151,14 +151,15 @@ def _steps(
     is_found = False
     for *values, today, this_month in rows:
         config = _config_of(values)
-        wait_s = breakers.wait_s(config.breaker, now=now) if breakers.is_tripped(config) else 0
+        is_held = breakers.is_tripped(config) and breakers.wait_s(config.breaker, now=now) > 0
         why = _why_not(config, amount, purpose) or _why_no_room(config, amount, today, this_month)
-        if why is None and (wait_s or config.pk in down):
+        if why is None and (is_held or config.pk in down):
             why = Why.BREAKER_OPEN
         chosen = why is None and not is_found
         is_found = is_found or chosen
         why = why or (Why.CHOSEN if chosen else Why.LOWER_PRIORITY)
-        yield ResolutionStep(config, config.level, chosen, why, wait_s or None)
+        retry_after = breakers.hint_s(config.breaker, now=now) if is_held else None
+        yield ResolutionStep(config, config.level, chosen, why, retry_after)
 
 
 def _config_of(values: list[Any]) -> PaymentConfig:

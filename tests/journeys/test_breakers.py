@@ -8,7 +8,7 @@ import pytest
 
 from payments.models import Attempt, Breaker, Notice, Payment, PaymentConfig
 from payments.services.breakers import PROBE_LEASE
-from tests.journeys.shopfloor import at_once, new_key, row_of
+from tests.journeys.shopfloor import Till, at_once, new_key, row_of
 
 ENOUGH = 5
 COOLING_S = 30
@@ -288,3 +288,26 @@ class TestTheStory:
             "lower_priority",
         )
         assert story[1][1]["why"] == "wrong_credentials"
+
+
+class TestTwoBrokenTills:
+    def test_tried_in_opposite_directions_do_not_wait_for_each_other(
+        self, shop, make_config, api, issue_key, daraja, clock
+    ):
+        """Each payment moves on to the config that the other has just found broken."""
+        one = make_config(shop, name="One", shortcode="600201", priority=1)
+        two = make_config(shop, name="Two", shortcode="600202", priority=2)
+        Breaker.objects.bulk_create(
+            Breaker(config=config, state="open", failures=ENOUGH, opened_at=clock.now)
+            for config in (one, two)
+        )
+        clock.forward(COOLING_S)
+        daraja.set_default("no_merchant")
+        till = Till(api(issue_key(shop, "cashier")))
+        phones = [f"07330000{n:02}" for n in range(8)]
+
+        answers = at_once([lambda phone=phone: till.ask(phone_number=phone) for phone in phones])
+
+        assert {answer.status_code for answer in answers} <= {201, 503}
+        assert not Payment.objects.exclude(status="failed").exists()
+        assert {breaker_of(one).state, breaker_of(two).state} == {"open"}

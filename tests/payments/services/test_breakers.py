@@ -32,8 +32,7 @@ def note(config, answer, now, requested_at=None):
 
 def fail(config, now, times=None):
     for _ in range(times or settings.BREAKER_FAILURES):
-        with transaction.atomic():
-            note(config, FAILURE, now)
+        note(config, FAILURE, now)
 
 
 def state(config):
@@ -192,8 +191,7 @@ class TestAdmitAtOnce:
         def fail_once(_number):
             try:
                 gate.wait(20)
-                with transaction.atomic():
-                    note(till, FAILURE, now)
+                note(till, FAILURE, now)
             finally:
                 connections.close_all()
 
@@ -221,7 +219,6 @@ class TestReset:
 
         assert state(till) == ("closed", 0)
         assert not Notice.objects.filter(closed_at=None).exists()
-
 
     def test_comes_with_new_credentials(self, till, daraja, actor, now):
         fail(till, now)
