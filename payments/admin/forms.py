@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy
 from payments.choices import Provider
 from payments.errors import PaymentsError
 from payments.models import PaymentConfig
-from payments.services.config_rules import RULES
+from payments.services.config_rules import C2B_VERSIONS, RULES
 from tenants.admin_base import ReasonedModelForm
 
 SECRET_LABELS = {
@@ -124,6 +124,15 @@ class ConfigForm(ReasonedModelForm):
         if day is not None and is_new and day < timezone.localdate():
             raise forms.ValidationError(_("Give today or a day to come."))
         return day
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "c2b_version" in self.fields:
+            self.fields["c2b_version"].required = False
+
+    def clean_c2b_version(self) -> str:
+        """Keep what is there where nothing is chosen."""
+        return self.cleaned_data["c2b_version"] or self.instance.c2b_version or C2B_VERSIONS[-1]
 
     def clean(self) -> dict[str, Any]:
         given = super().clean() or self.cleaned_data

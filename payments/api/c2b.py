@@ -6,13 +6,30 @@ import uuid
 from typing import ClassVar
 
 from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from payments.api.config_serializers import RegisteredUrlsOutput, RegisterUrlsInput
 from payments.api.configs import ConfigView
+from payments.api.fields import StrictChoiceField, StrictSerializer
 from payments.services import c2b_urls
+from payments.services.c2b_urls import RESPONSE_TYPES
 from tenants.roles import Action
+
+
+class RegisterUrlsInput(StrictSerializer):
+    response_type = StrictChoiceField(choices=list(RESPONSE_TYPES), default="Completed")
+
+
+class RegisteredUrlsOutput(serializers.Serializer):
+    """What is registered, since when; addresses without the part that is their lock."""
+
+    held_by = serializers.CharField()
+    version = serializers.CharField()
+    response_type = serializers.CharField()
+    validation_url = serializers.CharField()
+    confirmation_url = serializers.CharField()
+    registered_at = serializers.DateTimeField()
 
 
 class ConfigRegisterUrls(ConfigView):

@@ -27,7 +27,6 @@ from payments.api.fields import (
 from payments.choices import ConfigStatus, Environment, Provider, VersionStatus
 from payments.models import AccessToken, CredentialVersion, PaymentConfig, VerificationLog
 from payments.models.configs import HIGHEST_AMOUNT
-from payments.services.c2b_urls import RESPONSE_TYPES
 from payments.services.config_rules import C2B_VERSIONS, HIGHEST_PRIORITY, MAX_PURPOSES
 from payments.services.configs import MAX_REASON_LENGTH
 from payments.services.decisions import Why
@@ -148,21 +147,6 @@ class VerifyInput(StrictSerializer):
         child=StrictChoiceField(choices=list(STAGES)), required=False, allow_empty=False
     )
     phone_number = StrictCharField(max_length=32, required=False)
-
-
-class RegisterUrlsInput(StrictSerializer):
-    response_type = StrictChoiceField(choices=list(RESPONSE_TYPES), default="Completed")
-
-
-class RegisteredUrlsOutput(serializers.Serializer):
-    """What is registered, since when; addresses without the part that is their lock."""
-
-    held_by = serializers.CharField()
-    version = serializers.CharField()
-    response_type = serializers.CharField()
-    validation_url = serializers.CharField()
-    confirmation_url = serializers.CharField()
-    registered_at = serializers.DateTimeField()
 
 
 class ConfigOutput(serializers.Serializer):

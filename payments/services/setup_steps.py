@@ -1,8 +1,8 @@
 """
 How far a config's set-up has come, and what comes next: one list, for every page that shows it.
 
-Steps in their order; the first that is not done is the next one. A step somebody else must do
-(Safaricom's portal, a second person) is blocked: it is told, and does not hide what comes after.
+Steps in their order; the first that is not done is the next one. What only Safaricom's portal can
+undo is blocked: it is told, and does not hide what comes after.
 """
 
 from __future__ import annotations
@@ -125,6 +125,6 @@ def _approved(config: PaymentConfig) -> _Checked:
         return _Checked("approve", is_done=True, says=_("A second person said yes."))
     if approvals.open_approval(config) is not None:
         says = _("Asked for: a second person must say yes.")
-        return _Checked("approve", is_done=False, says=says, is_blocked=True)
+        return _Checked("approve", is_done=False, says=says)
     says = _("Ask a second person: another admin of the shop, or platform staff.")
     return _Checked("approve", is_done=False, says=says)

@@ -40,15 +40,16 @@ const closeMenus = (except) => document.querySelectorAll("details.phone-menu[ope
 document.addEventListener("click", (event) => closeMenus(event.target.closest("details")));
 document.addEventListener("keydown", (event) => { if (event.key === "Escape") closeMenus(); });
 
-// The set-up page follows the doctor until his visit is over; what is typed below stays.
+// The set-up page follows the doctor until his visit is over; what is typed between stays.
 const followVisit = async () => {
-  const shown = document.querySelector("#setup-live[data-live]");
-  if (!shown) return;
+  if (!document.querySelector("#setup-live[data-live]")) return;
   const answer = await fetch(location.href, { credentials: "same-origin" }).catch(() => null);
   const page = answer && answer.ok && new DOMParser().parseFromString(await answer.text(), "text/html");
-  const fresh = page && page.getElementById("setup-live");
-  if (fresh && fresh.innerHTML !== shown.innerHTML) shown.replaceWith(document.adoptNode(fresh));
-  else if (fresh && !fresh.hasAttribute("data-live")) shown.removeAttribute("data-live");
+  ["setup-live", "setup-rest"].forEach((id) => {
+    const shown = document.getElementById(id);
+    const fresh = page && page.getElementById(id);
+    if (fresh && shown && fresh.outerHTML !== shown.outerHTML) shown.replaceWith(document.adoptNode(fresh));
+  });
   setTimeout(followVisit, document.hidden ? 5000 : 1000);
 };
 followVisit();

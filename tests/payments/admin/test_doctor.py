@@ -92,6 +92,21 @@ class TestSteps:
         assert next_step(live).name == "verify"
 
 
+class TestWaiting:
+    def test_is_shown_while_the_second_person_is_asked(self, ours, live, second, browse):
+        live.c2b_registration = {
+            "held_by": "us",
+            "confirmation_url": "https://pay.test/cb/c/0/…/c",
+        }
+        live.save()
+        browse(ours.users["admin"]).post(button(live, "ask_approval"))
+
+        states = {step.name: step.state for step in steps_of(live)}
+
+        assert states["approve"] is StepState.NEXT
+        assert states["activate"] is StepState.LATER
+
+
 class TestPage:
     def test_begins_a_visit_with_the_owners_phone(self, ours, rung, browse):
         config = ours.configs["shop"]
