@@ -18,7 +18,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from payments.admin import shop_pages
+import payments.admin.shop_pages as shop_pages
 from payments.admin.tables import table
 from payments.services import config_files, config_imports
 from payments.services.config_imports import CHANGED, NEW, UNCHANGED, ImportResult

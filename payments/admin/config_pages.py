@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from django.urls import path, reverse
 from django.utils.translation import gettext_lazy
 
-from payments.admin import shop_pages
+import payments.admin.shop_pages as shop_pages
 from payments.admin.config_files import FilePages
 from payments.admin.config_templates import TemplatePages
 from payments.admin.routing import RoutingPages

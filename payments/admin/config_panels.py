@@ -10,6 +10,7 @@ from payments.admin.forms import SECRET_LABELS
 from payments.admin.history import said
 from payments.admin.looks import choice_badge
 from payments.admin.rotation import notices_of, versions_of
+from payments.admin.routing import breaker_facts
 from payments.admin.tables import table
 from payments.choices import ConfigHealth, ConfigStatus, VerificationResult, VersionStatus
 from payments.models import AccessToken, VerificationLog
@@ -25,7 +26,7 @@ def panels_of(config: PaymentConfig) -> dict[str, Any]:
     version = config.versions.filter(status=VersionStatus.CURRENT).defer("secrets").first()
     return {
         "badges": _badges(config),
-        "facts": [*_facts(config), *_token_facts(version)],
+        "facts": [*_facts(config), *breaker_facts(config), *_token_facts(version)],
         "masks": _masks(version),
         "version": version.number if version else None,
         "verifications": _verifications(config),

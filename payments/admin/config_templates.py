@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from payments.admin import shop_pages
+import payments.admin.shop_pages as shop_pages
 from payments.choices import Environment
 from payments.errors import PaymentsError
 from payments.services import config_templates

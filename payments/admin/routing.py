@@ -17,7 +17,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from payments.admin import shop_pages
+import payments.admin.shop_pages as shop_pages
 from payments.admin.looks import choice_badge
 from payments.admin.tables import table, why_badge
 from payments.choices import ConfigHealth, Provider
@@ -131,6 +131,18 @@ class RoutingPages:
             hint=_("For any amount and purpose, as things stand now."),
             tables=[_matrix(request, shop, environment)],
         )
+
+
+def breaker_facts(config: PaymentConfig) -> list[tuple[str, Any]]:
+    """Tell of failures in a row, and until when they keep the config out of use."""
+    breaker = getattr(config, "breaker", None)
+    if breaker is None or not breaker.failures:
+        return []
+    failures = f"{breaker.failures} · {breaker.last_error}"
+    facts: list[tuple[str, Any]] = [(_("Failures in a row"), failures)]
+    if until := breakers.resting_until(config):
+        facts.append((_("Left alone until"), until))
+    return facts
 
 
 def _why_form(request: HttpRequest, shop: Shop, environment: str) -> WhyForm:

@@ -81,6 +81,11 @@ def wait_s(breaker: Breaker, *, now: datetime) -> int:
     return max(0, math.ceil((_next_probe(breaker) - now).total_seconds()))
 
 
+def resting_until(config: PaymentConfig) -> datetime | None:
+    """Return until when the config is left alone; None where payments go through it."""
+    return _next_probe(config.breaker) if is_tripped(config) else None
+
+
 def hint_s(breaker: Breaker, *, now: datetime) -> int:
     """Return when to ask again: a probe is mostly answered long before its lease ends."""
     left = wait_s(breaker, now=now)

@@ -171,6 +171,21 @@ class TestWhyThisTill:
         assert self.steps(own)
 
 
+class TestAConfigsOwnPage:
+    def test_tells_until_when_it_is_left_alone(self, ours, browse, now):
+        config = ours.configs["shop"]
+        Breaker.objects.create(
+            config=config, state="open", failures=5, opened_at=now, last_error="unreachable"
+        )
+
+        url = reverse("admin:payments_paymentconfig_change", args=[config.pk])
+        text = text_of(browse(ours.users["admin"]).get(url))
+
+        assert "5 · unreachable" in text
+        assert "Left alone until" in text
+        assert "Down" in text
+
+
 class TestTheMatrix:
     def rows(self, answer):
         (matrix,) = answer.context_data["tables"]
