@@ -67,6 +67,11 @@ class AuditEntryAdmin(ChainPages, ShopScopedModelAdmin):
         shop = ["shop"] if sees_several_shops(request) else []
         return ["at", "what", *shop, "whereto", "who", "why", "seq"]
 
+    def get_ordering(self, request: HttpRequest) -> list[str]:
+        """Order one shop's entries as its chain does; several shops' by time."""
+        is_of_several = sees_several_shops(request) and "shop__id__exact" not in request.GET
+        return ["-at", "-seq"] if is_of_several else ["-seq"]
+
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet, search_term: str
     ) -> tuple[QuerySet, bool]:
@@ -144,7 +149,9 @@ class AuditEntryAdmin(ChainPages, ShopScopedModelAdmin):
         return change.get("field", ""), old, new
 
     def _value(self, entry: AuditEntry, value: Any) -> str:
-        if value is None or value == "" or value == []:
+        if isinstance(value, bool):
+            return _("Yes") if value else _("No")
+        if value in (None, "", [], {}):
             return NONE
         text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
         return self._masked(entry, text)

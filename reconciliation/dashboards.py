@@ -7,6 +7,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.urls import reverse
+from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -17,12 +19,13 @@ from payments.services.stats import shop_numbers
 from tenants.admin_access import Fence, rows_for
 from tenants.admin_looks import shillings
 from tenants.roles import Action
+from tenants.support import live_access
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
 
     from payments.services.stats import Day, Numbers
-    from tenants.models import User
+    from tenants.models import SupportAccess, User
 
 __all__ = ["Attention", "Bar", "attention_for", "bars_of", "first_page", "shop_numbers", "waiting"]
 
@@ -104,6 +107,7 @@ def attention_for(user: User, *, now: datetime) -> list[Attention]:
         *map(_review_item, newest),
         *map(_notice_item, notices),
         *map(_config_item, configs),
+        *map(_access_item, _open_access(user, now=now)),
     ]
 
 
@@ -203,6 +207,24 @@ def _config_item(config: PaymentConfig) -> Attention:
         url=reverse("admin:payments_paymentconfig_change", args=[config.pk]),
         tone="wait",
     )
+
+
+def _access_item(access: SupportAccess) -> Attention:
+    until = date_format(timezone.localtime(access.expires_at), "SHORT_DATETIME_FORMAT")
+    return Attention(
+        text=_("Platform support may see the shop until %(time)s") % {"time": until},
+        detail=f"{access.shop} · {access.reason}".strip(" ·"),
+        url=reverse("admin:tenants_supportaccess_change", args=[access.pk]),
+        tone="warn",
+    )
+
+
+def _open_access(user: User, *, now: datetime) -> list[SupportAccess]:
+    """List who let support in, for the people of the shop: it must not be forgotten."""
+    if user.platform_role:
+        return []
+    rows = rows_for(user, Action.VIEW_SUPPORT, Fence(), now=now)
+    return list(live_access(now=now).filter(rows).select_related("shop")[:_MOST_LISTED])
 
 
 def _open_reviews(user: User, *, now: datetime) -> QuerySet[Review]:

@@ -146,6 +146,16 @@ class TestReads:
         assert reads(ours) == [(f"{name}_change", str(row.pk))]
 
 
+class TestTheShop:
+    def test_is_reminded_on_its_first_page(self, ours, theirs, browse, now):
+        let_support_in(ours, now=now)
+
+        for post, is_told in (("admin", True), ("manager", True), ("cashier", False)):
+            text = browse(ours.users[post]).get("/admin/").text
+            assert ("Platform support may see the shop until" in text) is is_told, post
+        assert "Platform support may see" not in browse(theirs.users["admin"]).get("/admin/").text
+
+
 class TestThePage:
     def test_grants_and_ends(self, ours, browse, now):
         client = browse(ours.users["admin"])
