@@ -137,7 +137,8 @@ def _decide(
 ) -> GoLiveApproval:
     with transaction.atomic():
         config = lock_config(approval.config)
-        locked = GoLiveApproval.objects.select_for_update(of=("self",)).get(pk=approval.pk)
+        rows = GoLiveApproval.objects.select_for_update(of=("self",))
+        locked: GoLiveApproval = rows.get(pk=approval.pk)
         if not may_decide(locked, user):
             raise NotASecondPerson(current=config.status, allowed=[])
         if locked.decided_at is not None:

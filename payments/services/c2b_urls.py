@@ -36,6 +36,7 @@ from payments.services.connections import connect, current_version
 from payments.services.findings import FINDINGS, StageResult
 
 RESPONSE_TYPES = ("Completed", "Cancelled")
+ALREADY = "Safaricom says that addresses are already registered for this number."
 OURS, ELSEWHERE = "us", "somebody_else"
 _ALLOWED = frozenset({ConfigStatus.VERIFIED})
 # The other product of the API: what to try when Daraja says the app lacks this one.
@@ -121,24 +122,18 @@ def _ask(config: PaymentConfig, response_type: str, *, now: datetime) -> str:
         return connection.register_urls(registration, now=now)
     except UrlsAlreadyRegistered as error:
         _note_held(config, error, now=now)
-        finding = FINDINGS["urls_elsewhere" if _is_elsewhere(config) else "urls_ours"]
-        way_out = FINDINGS["urls_elsewhere"].next_action
         raise VerificationFailed(
-            f"{finding.message} Safaricom: already registered.",
+            ALREADY,
             error_code=error.error_code,
-            next_action=way_out,
+            next_action=FINDINGS["urls_elsewhere"].next_action,
         ) from error
     except ProviderError as error:
         detail, way_out = next(row[1:] for row in _WAYS_OUT if isinstance(error, row[0]))
-        other = {"other_version": _OTHER_VERSION[config.c2b_version]}
-        more = other if isinstance(error, ProductMissing) else {}
+        other = _OTHER_VERSION[config.c2b_version]
+        more: dict[str, Any] = {"other_version": other} if isinstance(error, ProductMissing) else {}
         raise VerificationFailed(
             detail, error_code=error.error_code, next_action=way_out, **more
         ) from error
-
-
-def _is_elsewhere(config: PaymentConfig) -> bool:
-    return bool(config.c2b_registration.get("held_by") == ELSEWHERE)
 
 
 def _note_held(config: PaymentConfig, error: UrlsAlreadyRegistered, *, now: datetime) -> None:

@@ -76,7 +76,8 @@ def share_claim(
     :raises InvalidInput: without a reason.
     """
     check_reason(reason)
-    locked = ShortcodeClaim.objects.select_for_update(of=("self",)).get(pk=claim.pk)
+    rows = ShortcodeClaim.objects.select_for_update(of=("self",))
+    locked: ShortcodeClaim = rows.get(pk=claim.pk)
     before = recording.state_of(locked, ("shortcode", "is_shared"))
     locked.is_shared = True
     locked.save(update_fields=["is_shared"])

@@ -10,12 +10,14 @@ stages themselves: verification_stages.py. HTTP happens between transactions, ne
 
 from __future__ import annotations
 
+import logging
 import uuid
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 
 from audit.actions import AuditAction
 from audit.actors import Actor
@@ -40,6 +42,8 @@ from payments.services.config_rules import missing_secrets
 from payments.services.configs import check_reason
 from payments.services.findings import StageResult
 from payments.services.verification_stages import STAGES, Visit
+
+logger = logging.getLogger(__name__)
 
 _SUCCESS, _FAILED = VerificationResult.SUCCESS, VerificationResult.FAILED
 _PENDING = VerificationResult.PENDING
@@ -112,7 +116,7 @@ def start_run(
     msisdn = numbers.normalise(phone_number) if phone_number else ""
     chosen = _chosen(config, stages, has_phone=bool(msisdn))
     version = _version_to_try(config)
-    _end_dead_runs(version, now=now)
+    _end_dead_runs(VerificationRun.objects.filter(version=version), now=now)
     run = VerificationRun(
         shop_id=config.shop_id,
         config=config,
@@ -142,7 +146,10 @@ def take_run(*, run_id: uuid.UUID, now: datetime) -> VerificationRun | None:
     rows = VerificationRun.objects.filter(pk=run_id, status=RunStatus.RUNNING, taken_at=None)
     if not rows.update(taken_at=now):
         return None
-    return VerificationRun.objects.select_related("config", "version").get(pk=run_id)
+    run: VerificationRun = VerificationRun.objects.select_related("config", "version").get(
+        pk=run_id
+    )
+    return run
 
 
 def perform(*, run: VerificationRun, now: datetime) -> list[VerificationLog]:
@@ -160,16 +167,14 @@ def perform(*, run: VerificationRun, now: datetime) -> list[VerificationLog]:
 
 
 def perform_waiting(*, now: datetime) -> int:
-    """Perform visits nobody took in time; return how many."""
+    """Perform visits nobody took in time, end those whose worker died; return how many."""
+    done = _end_dead_runs(VerificationRun.objects.all(), now=now)
     late = VerificationRun.objects.filter(
         status=RunStatus.RUNNING, taken_at=None, started_at__lte=now - NOT_TAKEN_AFTER
     )
-    done = 0
     for run_id in list(late.order_by("started_at").values_list("pk", flat=True)[:20]):
         run = take_run(run_id=run_id, now=now)
-        if run is not None:
-            perform(run=run, now=now)
-            done += 1
+        done += run is not None and _performed(run, now=now)
     return done
 
 
@@ -271,12 +276,20 @@ def _conclude(
             config_trail.record(act, config, before=before, actor=actor, now=now)
 
 
-def _end_dead_runs(version: CredentialVersion, *, now: datetime) -> None:
-    """End visits whose worker died, so that a new one can be made."""
-    dead = VerificationRun.objects.filter(
-        version=version, status=RunStatus.RUNNING, taken_at__lte=now - DEAD_AFTER
-    )
+def _performed(run: VerificationRun, *, now: datetime) -> bool:
+    try:
+        perform(run=run, now=now)
+    except Exception:
+        # One config's trouble must not hold the others up; the run is ended as dead later.
+        logger.exception("a verification broke", extra={"run": str(run.pk)})
+        return False
+    return True
+
+
+def _end_dead_runs(runs: QuerySet[VerificationRun], *, now: datetime) -> int:
+    """End visits whose worker died, so that a new one can be made; return how many."""
+    dead = runs.filter(status=RunStatus.RUNNING, taken_at__lte=now - DEAD_AFTER)
     unfinished = VerificationLog.objects.filter(run__in=list(dead), result=_PENDING)
     for log in unfinished.exclude(stage=VerificationStage.PROMPT):
         verification_visit.close_log(log, StageResult("broken"), duration_ms=0)
-    dead.update(status=RunStatus.DONE, finished_at=now, msisdn="")
+    return dead.update(status=RunStatus.DONE, finished_at=now, msisdn="")

@@ -61,7 +61,7 @@ class Stage:
     """One probe: its name, the kind of its log row, and its words for a provider's errors."""
 
     name: str
-    type: VerificationType
+    kind: VerificationType
     run: Callable[[Visit], StageResult]
     said: tuple[tuple[type[ProviderError], str], ...] = ()
 

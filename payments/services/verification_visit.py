@@ -58,7 +58,7 @@ def _open_log(
         config=config,
         version=on.version,
         run=run,
-        type=stage.type,
+        type=stage.kind,
         stage=stage.name,
         result=_PENDING,
         request_payload={"stage": stage.name, "environment": config.environment},

@@ -456,6 +456,27 @@ class TestRuns:
         assert run.status == RunStatus.DONE
         assert again.config.status == ConfigStatus.VERIFIED
 
+    def test_are_ended_by_the_sweep_once_their_worker_is_dead(self, live_till, actor, now):
+        run = verification.start_run(
+            config=live_till, phone_number=PHONE, taken=True, actor=actor, now=now
+        )
+
+        ended = verification.perform_waiting(now=now + timedelta(minutes=5))
+
+        run.refresh_from_db()
+        assert (ended, run.status) == (1, RunStatus.DONE)
+        assert not run.msisdn
+
+    def test_hold_no_other_up_when_they_break(self, till, daraja, actor, now, caplog):
+        run = verification.start_run(config=till, actor=actor, now=now)
+        configs.delete_config(config=till, actor=actor, now=now)
+
+        done = verification.perform_waiting(now=now + timedelta(seconds=16))
+        later = verification.perform_waiting(now=now + timedelta(minutes=5))
+
+        run.refresh_from_db()
+        assert (done, later, run.status) == (0, 1, RunStatus.DONE)
+
     def test_switch_on_in_the_sandbox_where_asked_to(self, till, daraja, actor, now):
         PaymentConfig.objects.filter(pk=till.pk).update(auto_activate=True)
         till.refresh_from_db()

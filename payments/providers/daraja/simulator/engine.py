@@ -11,7 +11,7 @@ from __future__ import annotations
 import random
 import threading
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -212,12 +212,13 @@ class Engine:
             return call.error(404, "404.001.01", "Resource not found")
         if method != allowed:
             return call.error(405, "405.001", "Method Not Allowed")
-        handler = {
+        handlers: dict[str, Callable[[Call], wire.Answer]] = {
             "oauth": self._oauth,
             "push": self._pushes.answer,
             "query": self._queries.answer,
             "register": partial(self._registrations.answer, registrations.PATHS.get(path, "")),
-        }[endpoint]
+        }
+        handler = handlers[endpoint]
         if not self._planned[endpoint]:
             return handler(call)
         fault = self._planned[endpoint].popleft()
