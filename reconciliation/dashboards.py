@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from django.db.models import Case, When
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import date_format
@@ -234,7 +235,9 @@ def _open_reviews(user: User, *, now: datetime) -> QuerySet[Review]:
 
 def _open_notices(user: User, *, now: datetime) -> QuerySet[Notice]:
     rows = rows_for(user, Action.VIEW_CONFIGS, _NOTICE_FENCE, now=now)
-    return Notice.objects.filter(rows, closed_at=None).exclude(config__deleted_at__isnull=False)
+    grave = Case(When(code__in=_GRAVE_NOTICES, then=0), default=1)
+    notices = Notice.objects.filter(rows, closed_at=None)
+    return notices.exclude(config__deleted_at__isnull=False).order_by(grave, "-opened_at")
 
 
 def _unfinished_configs(user: User, *, now: datetime) -> QuerySet[PaymentConfig]:

@@ -84,6 +84,9 @@ class ConfigForm(ReasonedModelForm):
     class Meta:
         model = PaymentConfig
         fields = FIELDS
+        widgets = {
+            "credentials_expire_on": forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
+        }
         labels = {
             "shop": gettext_lazy("Shop"),
             "branch": gettext_lazy("Branch"),

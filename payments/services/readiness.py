@@ -4,7 +4,7 @@ import uuid
 from datetime import datetime
 from typing import Any
 
-from payments.choices import ConfigHealth, Environment
+from payments.choices import ConfigHealth, Environment, NoticeCode
 from payments.errors import PaymentsError
 from payments.models import AccessToken
 from payments.services import routing
@@ -52,6 +52,10 @@ def _warnings(
         warnings.append(_said("config_health", f"{config.name} is {config.health}."))
     if environment != Environment.PRODUCTION:
         warnings.append(_said("sandbox", "Sandbox: no money moves, goods are not released."))
+    warnings += [
+        _said(code, f"{config.name}: {NoticeCode(code).label}.")
+        for code in config.notices.filter(closed_at=None).values_list("code", flat=True)
+    ]
     version = config.versions.filter(status="current").first()
     token = version and AccessToken.objects.filter(pk=version.app_fingerprint).first()
     if token and token.expires_at and token.expires_at <= now:

@@ -10,7 +10,7 @@ from payments.choices import ConfigStatus, NoticeCode, VersionStatus
 from payments.errors import CredentialsRefused, PaymentsError
 from payments.models import AccessToken, CredentialVersion, Event, Notice, TokenRefusal
 from payments.providers.daraja.simulator import faults
-from payments.services import configs, rotation, token_wars
+from payments.services import configs, readiness, rotation, token_wars
 from payments.services.connections import connect
 from reconciliation import sweeps
 from tests.payments.services.config_world import revealed
@@ -205,6 +205,21 @@ class TestTokenWar:
         assert {row.config_id for row in found} == {till.pk, paybill.pk}
         assert found[0].data["first_seen"] == now.isoformat()
         assert "separate" in found[0].data["what_to_do"]
+
+    def test_is_told_to_whoever_asks_whether_all_is_ready(self, till, daraja, now):
+        for minute in (0, 10, 20):
+            self.meet(till, daraja, now + timedelta(minutes=minute))
+
+        found = readiness.readiness_of(
+            shop_id=till.shop_id,
+            environment=till.environment,
+            branch_id=None,
+            provider=None,
+            now=now,
+        )
+
+        assert found["ready"] is True
+        assert NoticeCode.TOKEN_WAR in {row["code"] for row in found["warnings"]}
 
     def test_is_not_seen_in_signs_far_apart(self, till, daraja, now):
         for hour in range(4):
