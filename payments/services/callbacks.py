@@ -118,6 +118,17 @@ def apply_waiting(*, now: datetime, limit: int = BATCH) -> int:
         return sum(_apply_alone(row_id, now=now) for row_id in ids)
 
 
+def apply_stored_for(attempt_id: uuid.UUID, *, now: datetime) -> int:
+    """
+    Apply what an attempt's address received and nobody has applied yet; return how many.
+
+    A query's yes names no amount: it must not pass a stored callback that names another one.
+    """
+    rows = ProviderCallback.objects.filter(subject_id=attempt_id, status=CallbackStatus.NEW)
+    ids = rows.order_by("received_at", "pk").values_list("pk", flat=True)
+    return sum(_apply_alone(row_id, now=now) for row_id in list(ids))
+
+
 def apply_rows(ids: Sequence[uuid.UUID], *, now: datetime, lock_wait_ms: int | None = None) -> int:
     """Settle the rows that are new and not in another worker's hands; return how many."""
     with transaction.atomic():

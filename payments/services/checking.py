@@ -17,7 +17,7 @@ from payments.choices import AttemptStatus, EvidenceSource
 from payments.errors import PaymentsError, ProviderBusy, RateLimited
 from payments.models import AccessToken, Attempt, Payment
 from payments.providers.base import Outcome
-from payments.services import upstream
+from payments.services import callbacks, upstream
 from payments.services.connections import connect
 from payments.services.evidence import Applied, NewEvidence, apply_evidence
 from tenants import throttling
@@ -55,6 +55,12 @@ def ask(*, attempt: Attempt, actor: Actor, now: datetime) -> Applied | None:
     outcome = query(attempt, now=now)
     if outcome is None:
         return None
+    return apply_answer(attempt=attempt, outcome=outcome, actor=actor, now=now)
+
+
+def apply_answer(*, attempt: Attempt, outcome: Outcome, actor: Actor, now: datetime) -> Applied:
+    """Apply what a query was answered, after the callbacks that are stored already."""
+    callbacks.apply_stored_for(attempt.pk, now=now)
     return apply_evidence(
         NewEvidence(
             payment_id=attempt.payment_id,

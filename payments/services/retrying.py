@@ -32,7 +32,6 @@ from payments.services import (
     upstream,
 )
 from payments.services.connections import current_version
-from payments.services.evidence import NewEvidence, apply_evidence
 from payments.services.representation import NOBODY_IS_ASKED, is_blocked
 from payments.services.transitions import Change, write_changes
 from payments.states import LIVE_STATUSES
@@ -102,9 +101,7 @@ def _prove_unpaid(payment: Payment, *, actor: Actor, now: datetime) -> Payment:
     if asked is None or asked.status == AttemptStatus.FAILED:
         return payment
     outcome = _ask_first(asked, now=now)
-    apply_evidence(
-        NewEvidence(payment.pk, asked.pk, "stk_query", outcome, actor, heard_at=now), now=now
-    )
+    checking.apply_answer(attempt=asked, outcome=outcome, actor=actor, now=now)
     payment.refresh_from_db()
     if not (payment.status == PaymentStatus.COMPLETED or _is_over(asked, outcome)):
         raise RetryNotAllowed("The last prompt is still being processed.", retry_after=20)
@@ -170,7 +167,7 @@ def _store(
 
 def _usable_config(row: Payment) -> PaymentConfig:
     rows = PaymentConfig.objects.usable().select_related("breaker")
-    config = rows.filter(pk=row.config_id).first()
+    config: PaymentConfig | None = rows.filter(pk=row.config_id).first()
     if config is None:
         raise NoActiveConfig("The payment's config is no longer in use. Start a new payment.")
     return config
