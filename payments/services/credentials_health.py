@@ -42,6 +42,12 @@ def note_success(*, version: CredentialVersion) -> None:
         version.refused_count = 0
 
 
+def note_proven(*, config: PaymentConfig, version: CredentialVersion, now: datetime) -> None:
+    """Forget refusals and their notices: a whole verification has shown the credentials good."""
+    CredentialVersion.objects.filter(pk=version.pk).update(refused_count=0)
+    notices.close_notices(config=config, code=NoticeCode.CREDENTIALS_REFUSED, now=now)
+
+
 def note_refusal(*, version: CredentialVersion, now: datetime) -> int:
     """Count a definite refusal of the version in use and act on it; return how many there are."""
     rows = CredentialVersion.objects.filter(pk=version.pk, status=VersionStatus.CURRENT)

@@ -14,7 +14,7 @@ from audit.actions import AuditAction
 from audit.actors import Actor
 from payments.choices import ConfigStatus, Environment, VerificationResult, VerificationStage
 from payments.models import CredentialVersion, PaymentConfig, VerificationLog, VerificationRun
-from payments.services import config_trail
+from payments.services import config_trail, credentials_health
 from payments.services.config_moves import move_config
 
 _S = VerificationStage
@@ -95,6 +95,7 @@ def _verify(
     proof = {"verified_at": now, "verified_by": actor.label, "suspended_reason": ""}
     move_config(config=config, to=ConfigStatus.VERIFIED, now=now, **proof)
     CredentialVersion.objects.filter(pk=version.pk, activated_at=None).update(activated_at=now)
+    credentials_health.note_proven(config=config, version=version, now=now)
     config_trail.record(AuditAction.CONFIG_VERIFIED, config, before=before, actor=actor, now=now)
     if config.auto_activate and config.environment == Environment.SANDBOX:
         before = config_trail.state_of(config)

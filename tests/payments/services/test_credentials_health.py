@@ -10,7 +10,7 @@ from payments.choices import ConfigStatus, NoticeCode, VersionStatus
 from payments.errors import CredentialsRefused, PaymentsError
 from payments.models import AccessToken, CredentialVersion, Event, Notice, TokenRefusal
 from payments.providers.daraja.simulator import faults
-from payments.services import configs, readiness, rotation, token_wars
+from payments.services import configs, readiness, rotation, token_wars, verification
 from payments.services.connections import connect
 from reconciliation import sweeps
 from tests.payments.services.config_world import revealed
@@ -112,6 +112,20 @@ class TestRefusals:
         entry = AuditEntry.objects.latest("seq")
         assert (entry.action, entry.actor_kind) == ("payment_config.suspended", "system")
         assert Event.objects.latest("seq").type == "config.suspended"
+
+    def test_are_over_once_it_is_restored(self, old_till, daraja, actor, now):
+        be_refused(old_till, daraja, now, 5)
+        old_till.refresh_from_db()
+
+        restored = verification.restore_config(
+            config=old_till, reason="Mended in the portal", actor=actor, now=now
+        )
+
+        assert restored.status == ConfigStatus.VERIFIED
+        assert not Notice.objects.filter(closed_at=None).exists()
+        be_refused(old_till, daraja, now, 4)
+        old_till.refresh_from_db()
+        assert old_till.status == ConfigStatus.VERIFIED
 
     def test_are_forgotten_after_a_success(self, old_till, daraja, now):
         be_refused(old_till, daraja, now, 4)
