@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.signals import user_logged_in, user_login_failed
 from django.db import transaction
+from django.db.models.signals import post_save
 from django.utils import timezone
 
 from audit.actions import AuditAction
@@ -28,6 +30,7 @@ def connect() -> None:
     """Begin to listen; called once, when the apps are ready."""
     acted.connect(record_act, dispatch_uid="audit.record_act")
     user_logged_in.connect(record_login, dispatch_uid="audit.record_login")
+    post_save.connect(record_library_page, sender=LogEntry, dispatch_uid="audit.library_page")
     user_login_failed.connect(record_failed_login, dispatch_uid="audit.record_failed_login")
 
 
@@ -78,6 +81,26 @@ def record_failed_login(
         for shop_id in _shops_of(user) if user else [None]:
             action = AuditAction.LOGIN_FAILED
             record(action, user, shop_id=shop_id, actor=actor, now=timezone.now())
+
+
+def record_library_page(*, instance: LogEntry, created: bool, **_more: Any) -> None:
+    """
+    Put on the platform's chain what was changed on a page of a library: schedules, lock-outs.
+
+    Our own pages write no LogEntry; their services write entries that say more.
+    """
+    if not created or instance.content_type is None:
+        return
+    kind = f"{instance.content_type.app_label}.{instance.content_type.model}"
+    said = {"page": kind, "object": instance.object_repr, "change": instance.get_change_message()}
+    record(
+        AuditAction.PLATFORM_CHANGED,
+        None,
+        shop_id=None,
+        actor=Actor.from_user(instance.user, None, role=instance.user.platform_role),
+        now=timezone.now(),
+        changes=changes_between({}, said),
+    )
 
 
 def _shops_of(user: User) -> list[Any]:

@@ -50,12 +50,20 @@ def grant_support_access(
 
 @transaction.atomic
 def revoke_support_access(*, access: SupportAccess, now: datetime, by: By) -> SupportAccess:
-    """End a grant at once; ending it again changes nothing."""
-    rows = SupportAccess.objects.filter(pk=access.pk, revoked_at=None)
-    if rows.update(revoked_at=now):
+    """
+    End a grant at once, and every other that is open in the shop: no means no.
+
+    Ending it again changes nothing.
+    """
+    open_ones = SupportAccess.objects.filter(
+        shop=access.shop_id, revoked_at=None, expires_at__gt=now
+    )
+    for each in open_ones.select_for_update(of=("self",)).order_by("pk"):
+        each.revoked_at = now
+        each.save(update_fields=["revoked_at"])
         before, after = {"revoked_at": None}, {"revoked_at": now}
-        shop_id = access.shop_id
-        tell("support_access.revoked", access, shop_id=shop_id, by=by, before=before, after=after)
+        shop_id = each.shop_id
+        tell("support_access.revoked", each, shop_id=shop_id, by=by, before=before, after=after)
     access.refresh_from_db(fields=["revoked_at"])
     return access
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.db import transaction
 from django.urls import reverse
+from django_celery_beat.models import IntervalSchedule
 
 from audit import checking
 from audit.actions import AuditAction
@@ -278,3 +279,18 @@ class TestASystemsAct:
         user = User.objects.get(pk=ours.users["admin"].pk)
 
         assert Actor.from_user(user, None, role="admin").ip is None
+
+
+class TestALibrarysPage:
+    def test_is_on_the_platforms_chain(self, ours, root, browse):
+        interval = IntervalSchedule.objects.create(every=5, period="minutes")
+        url = reverse("admin:django_celery_beat_intervalschedule_change", args=[interval.pk])
+
+        none = {"periodictask_set-TOTAL_FORMS": "0", "periodictask_set-INITIAL_FORMS": "0"}
+        answer = browse(root).post(url, {"every": "7", "period": "minutes", **none})
+
+        assert answer.status_code == 302
+        entry = AuditEntry.objects.get(action=A.PLATFORM_CHANGED)
+        said = {row["field"]: row["new"] for row in entry.changes}
+        assert said["page"] == "django_celery_beat.intervalschedule"
+        assert (entry.shop_id, entry.actor_label) == (None, root.email)

@@ -221,3 +221,13 @@ class TestTheService:
 
         assert again.revoked_at == now
         assert AuditEntry.objects.filter(action=AuditAction.SUPPORT_REVOKED).count() == 1
+
+    def test_leaves_no_other_grant_open(self, ours, theirs, support, browse, now):
+        first, by = let_support_in(ours, now=now), By(ours.users["admin"])
+        let_support_in(ours, now=now)
+        let_support_in(theirs, now=now)
+
+        support_access.revoke_support_access(access=first, now=now, by=by)
+
+        assert listed(browse(support), "payments_payment") == {theirs.shop.pk}
+        assert AuditEntry.objects.filter(action=AuditAction.SUPPORT_REVOKED).count() == 2
