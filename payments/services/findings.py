@@ -105,6 +105,14 @@ FINDINGS: dict[str, Finding] = {
         _("The Daraja app may not send prompts: it lacks the product."),
         _("Add M-Pesa Express to the app in the Daraja portal, or finish its go-live."),
     ),
+    "token_refused": Finding(
+        _ERROR,
+        _("A fresh access token was refused."),
+        _(
+            "Another system may use the same Daraja app, or its go-live is not through yet. Verify"
+            " again in an hour."
+        ),
+    ),
     "passkey_not_asked": Finding(
         _ERROR, _("Safaricom would not say anything of the passkey."), _AGAIN
     ),

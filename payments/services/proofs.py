@@ -78,7 +78,8 @@ def complete(
     if log.run_id:
         done = {"status": RunStatus.DONE, "finished_at": now, "msisdn": ""}
         VerificationRun.objects.filter(pk=log.run_id, status=RunStatus.WAITING).update(**done)
-    actor = Actor.provider(_SAFARICOM) if not log.initiated_by else Actor.system(log.initiated_by)
+    # Who asked for the proof is who verified it, whoever told that it came.
+    actor = Actor(**log.run.actor) if log.run is not None else Actor.provider(_SAFARICOM)
     config = log.config
     verification_verdict.note_test(config, [log], now=now)
     if log.version is not None:

@@ -216,5 +216,8 @@ def probe(stage: Stage, visit: Visit) -> StageResult:
 
 
 def _said(error: ProviderError, name: str) -> StageResult:
+    # 401 is the app's own lack; elsewhere a token was killed meanwhile, which proves nothing.
+    if name == "no_product" and error.http_status != 401:
+        name = "token_refused"
     answer = {"http_status": error.http_status, "error_code": error.error_code[:40]}
     return StageResult(name, error.error_code, answer)

@@ -101,6 +101,10 @@ def no_product(case):
     case.daraja.break_next("query", "no_product", times=2)
 
 
+def killed_token(case):
+    case.daraja.break_next("query", "dead_token", times=2)
+
+
 def somebody_elses_urls(case):
     case.config.c2b_registration = {"held_by": "somebody_else", "version": "v2"}
     case.config.save()
@@ -122,6 +126,7 @@ CASES = [
     ("till number twice", till_number_twice, "fields", "missing_store_number", "failed"),
     ("store number", unknown_store_number, "passkey", "unknown_merchant", "failed"),
     ("product", no_product, "passkey", "no_product", "failed"),
+    ("token war", killed_token, "passkey", "token_refused", "pending"),
     ("http", address("http://pay.test"), "base_url", "base_url_not_https", "failed"),
     ("word", address("https://mpesa.pay.test"), "base_url", "base_url_forbidden_word", "failed"),
     ("private", address("https://10.0.0.5"), "base_url", "base_url_not_public", "failed"),
@@ -294,6 +299,7 @@ class TestProof:
         assert (log.result, log.response_payload["finding"]) == ("success", "proven")
         assert live_till.status == ConfigStatus.VERIFIED
         assert live_till.proven_at is not None
+        assert live_till.verified_by == actor.label
         assert not live_till.is_active
         assert ShortcodeClaim.objects.get().shop == live_till.shop
         assert VerificationRun.objects.get().status == RunStatus.DONE
