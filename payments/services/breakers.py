@@ -17,6 +17,7 @@ import enum
 import logging
 import math
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -127,7 +128,7 @@ def note_answer(
 
 def note_success(*, config: PaymentConfig, requested_at: datetime, now: datetime) -> None:
     """Forget earlier failures; close a breaker whose probe this was."""
-    given = {"config": config.pk, "requested_at": requested_at, "now": now}
+    given: dict[str, Any] = {"config": config.pk, "requested_at": requested_at, "now": now}
     with prepared.cursor() as cursor:
         cursor.execute(_WORKED, given)
         changed = cursor.rowcount
@@ -158,7 +159,8 @@ def _next_probe(breaker: Breaker) -> datetime:
 def cooling_of(failures: int) -> timedelta:
     """Return how long so many failures in a row keep a breaker open: each doubles the time."""
     doublings = min(max(0, failures - settings.BREAKER_FAILURES), 16)
-    return min(timedelta(seconds=settings.BREAKER_COOLING_S) * 2**doublings, LONGEST_COOLING)
+    cooling_s: int = settings.BREAKER_COOLING_S * 2**doublings
+    return min(timedelta(seconds=cooling_s), LONGEST_COOLING)
 
 
 def _claim(seen: Breaker, *, now: datetime) -> bool:

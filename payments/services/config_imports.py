@@ -100,7 +100,9 @@ def import_configs(
     return result
 
 
-def _run(lines: list[Line], *, shop: Shop, branch_ids: Any, actor: Actor, now: datetime) -> Any:
+def _run(
+    lines: list[Line], *, shop: Shop, branch_ids: Any, actor: Actor, now: datetime
+) -> ImportResult:
     """Do every line in a savepoint of its own, so that each fault is found and none hides one."""
     result = ImportResult()
     branches = {branch.code: branch for branch in Branch.objects.filter(shop=shop)}

@@ -39,7 +39,7 @@ def next_attempt(
     tried = {"tried": refused.number, "outcome": refused.result_code or answer.code}
     payment.resolution = written(payment.resolution, refused.config_id, **tried)
     found = _take_next(payment, others, now=now) if may_move_on(payment, answer) else None
-    attempt = found and _add(payment, refused, found, now=now)
+    attempt = None if found is None else _add(payment, refused, found, now=now)
     Payment.objects.filter(pk=payment.pk).update(
         config=payment.config, provider=payment.provider, resolution=payment.resolution
     )
@@ -70,7 +70,8 @@ def _taken(payment: Payment, other: PaymentConfig, *, now: datetime) -> PaymentC
     :raises PaymentsError: when it does not take the payment any more.
     """
     guards.refuse_withdrawn_config(other)
-    config = PaymentConfig.objects.usable().filter(pk=other.pk).select_related("breaker").first()
+    rows = PaymentConfig.objects.usable().select_related("breaker")
+    config: PaymentConfig | None = rows.filter(pk=other.pk).first()
     if config is None:
         raise NoActiveConfig("The payment config was just withdrawn.")
     if not config.min_amount <= payment.amount <= config.max_amount:

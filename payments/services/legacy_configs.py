@@ -152,7 +152,7 @@ def import_rows(
     store_numbers has those of tills, which no older system kept, by till number.
     """
     reports: list[Report] = []
-    given = {"shop": shop, "environment": environment, "stores": store_numbers}
+    given: dict[str, Any] = {"shop": shop, "environment": environment, "stores": store_numbers}
     with transaction.atomic():
         for number, row in enumerate(rows, start=1):
             reports.append(_import(number, row, **given, actor=actor, now=now))
