@@ -7,9 +7,12 @@ every call, so a hanging provider holds threads and nothing else (performance.md
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from datetime import datetime
 from typing import TypeVar
+
+from django.db import DatabaseError
 
 from payments.errors import CredentialsRefused, NoActiveConfig, TokenRefused
 from payments.models import CredentialVersion, PaymentConfig
@@ -28,6 +31,8 @@ from payments.services.upstream import release_connection
 from tenants.prepared import Reader
 
 __all__ = ["Connection", "connect", "current_version", "release_connection"]
+
+logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 _CURRENT = Reader(
@@ -75,9 +80,9 @@ class Connection:
         try:
             answer = self._try_twice(call, now=now)
         except CredentialsRefused:
-            credentials_health.note_refusal(version=self._version, now=now)
+            _keep(lambda: credentials_health.note_refusal(version=self._version, now=now))
             raise
-        credentials_health.note_success(version=self._version)
+        _keep(lambda: credentials_health.note_success(version=self._version))
         return answer
 
     def _try_twice(self, call: Callable[[Adapter], T], *, now: datetime) -> T:
@@ -91,7 +96,7 @@ class Connection:
             release_connection()
             answer = call(adapter_for(self._account, self._token))
         if age_s is not None:
-            token_wars.note_killed(fingerprint=app, age_s=age_s, now=now)
+            _keep(lambda: token_wars.note_killed(fingerprint=app, age_s=age_s, now=now))
         return answer
 
 
@@ -110,9 +115,17 @@ def connect(
     try:
         token = tokens.valid_token(version=version, now=now)
     except CredentialsRefused:
-        credentials_health.note_refusal(version=version, now=now)
+        _keep(lambda: credentials_health.note_refusal(version=version, now=now))
         raise
     return Connection(account, version, token)
+
+
+def _keep(note: Callable[[], object]) -> None:
+    """Write down what a call showed; if that fails, the call's own answer must not be lost."""
+    try:
+        note()
+    except DatabaseError:
+        logger.exception("what a provider's answer says of a config was not kept")
 
 
 def current_version(config: PaymentConfig) -> CredentialVersion:

@@ -4,6 +4,7 @@ from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+from django.db import OperationalError
 
 from audit.models import AuditEntry
 from payments.choices import ConfigStatus, NoticeCode, VersionStatus
@@ -257,6 +258,14 @@ class TestTokenWar:
                 connect(config=till, now=now).query_payment("ws_CO_1", now=now)
 
         assert not TokenRefusal.objects.exists()
+
+    def test_never_costs_the_answer(self, till, daraja, now, monkeypatch):
+        def fail(**given):
+            raise OperationalError("the server closed the connection")
+
+        monkeypatch.setattr(token_wars, "note_killed", fail)
+
+        assert self.meet(till, daraja, now).checkout_request_id == "ws_CO_1"
 
     def test_counts_a_dead_token_once(self, till, daraja, now):
         lines = [connect(config=till, now=now) for _thread in range(5)]
