@@ -13,6 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 from django.views.decorators.http import require_POST
 
 from audit import anchors, checking, exports
@@ -31,6 +32,12 @@ if TYPE_CHECKING:
 
 PLATFORM = "platform"
 _MOST_LISTED = 500
+# What the verifier says; it stands alone and knows no gettext.
+_PROBLEMS = (
+    gettext_noop("It does not join the entry before it."),
+    gettext_noop("It was changed after it was written."),
+    gettext_noop("The end of the chain is not the one that was kept."),
+)
 
 
 @dataclass(frozen=True)
