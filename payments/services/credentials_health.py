@@ -60,7 +60,7 @@ def note_refusal(*, version: CredentialVersion, now: datetime) -> int:
         _act_on(seen, now=now)
     except NotFound:  # the config was deleted meanwhile
         logger.info("refused after deletion", extra={"config": str(seen.config_id)})
-    return seen.refused_count
+    return int(seen.refused_count)
 
 
 def _act_on(version: CredentialVersion, *, now: datetime) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import smtplib
+import uuid
 from datetime import datetime
 
 from django.core.mail import EmailMessage
@@ -34,7 +35,7 @@ def send_due(*, now: datetime) -> int:
 
 
 def _is_mailed(notice: Notice) -> bool:
-    return notice.data.get("mailed") == _rung_of(notice)
+    return bool(notice.data.get("mailed") == _rung_of(notice))
 
 
 def _rung_of(notice: Notice) -> str:
@@ -62,7 +63,8 @@ def _send(notice: Notice) -> bool:
 def _claim(notice: Notice) -> Notice | None:
     """Mark the notice as mailed; None where another sweep has just done it."""
     rows = Notice.objects.select_for_update(of=("self",), skip_locked=True)
-    row = rows.select_related("shop", "config").filter(pk=notice.pk, closed_at=None).first()
+    open_ones = rows.select_related("shop", "config").filter(pk=notice.pk, closed_at=None)
+    row: Notice | None = open_ones.first()
     if row is None or _is_mailed(row):
         return None
     _put_mailed(row, _rung_of(row))
@@ -74,7 +76,7 @@ def _put_mailed(notice: Notice, rung: str) -> None:
     Notice.objects.filter(pk=notice.pk).update(data=notice.data)
 
 
-def admins_of(shop_id: object, *, branch_id: object = None) -> list[str]:
+def admins_of(shop_id: uuid.UUID, *, branch_id: uuid.UUID | None = None) -> list[str]:
     """List the addresses of a shop's active admins; one bound to branches hears of those alone."""
     rows = Membership.objects.filter(
         shop=shop_id, role=Role.ADMIN, is_active=True, user__is_active=True

@@ -291,4 +291,5 @@ def _tell(config: PaymentConfig, version: CredentialVersion, why: str, *, now: d
 
 def _lock_even_deleted(config: PaymentConfig) -> PaymentConfig:
     rows = PaymentConfig.objects.select_related("shop", "branch").select_for_update(of=("self",))
-    return rows.get(pk=config.pk)
+    locked: PaymentConfig = rows.get(pk=config.pk)
+    return locked
