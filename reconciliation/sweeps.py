@@ -37,7 +37,7 @@ from payments.services import (
     expiry,
     idempotency,
     notice_mails,
-    proofs,
+    proof_asking,
     reviews,
     rotation_schedule,
     token_wars,
@@ -141,7 +141,7 @@ def mail_notices(*, now: datetime) -> int:
 
 def finish_verifications(*, now: datetime) -> int:
     """Perform verifications no worker took, ask about proofs nobody told of; return how many."""
-    return verification.perform_waiting(now=now) + proofs.ask_waiting(now=now)
+    return verification.perform_waiting(now=now) + proof_asking.ask_waiting(now=now)
 
 
 def purge_raw_bodies(*, now: datetime) -> int:

@@ -82,7 +82,7 @@ def receive(
         field_ring().seal(body, context=context) if body else "",
         hashlib.sha256(body).hexdigest(),
         len(body),
-        _printable(content_type)[:100],
+        inbox_rows.printable(content_type)[:100],
         source_ip,
         now,
         now,
@@ -148,11 +148,7 @@ def apply_rows(ids: Sequence[uuid.UUID], *, now: datetime, lock_wait_ms: int | N
             inbox_rows.limit_lock_wait(lock_wait_ms)
             if inbox_rows.lock([refusal.row.pk]):
                 _put_aside(refusal, now=now)
-    for row in others:
-        with transaction.atomic():
-            inbox_rows.limit_lock_wait(lock_wait_ms)
-            if found := inbox_rows.lock([row.pk]):
-                other_callbacks.settle(found[0], now=now)
+    other_callbacks.settle_each(others, lock_wait_ms=lock_wait_ms, now=now)
     inbox_rows.note_config_callbacks(bound, now=now)
     return len(rows)
 
@@ -300,7 +296,3 @@ def _as_evidence(bound: Bound, *, now: datetime, actor: Actor | None = None) -> 
         heard_at=now,
         callback_id=bound.row.pk,
     )
-
-
-def _printable(text: str) -> str:
-    return "".join(char for char in text if char.isprintable())

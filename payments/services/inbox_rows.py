@@ -134,3 +134,8 @@ def note_config_callbacks(bound: Sequence[Bound], *, now: datetime) -> None:
     )
     if configs:
         stale.update(last_callback_at=now)
+
+
+def printable(text: str) -> str:
+    """Return a text of a stranger's without what a terminal would act on."""
+    return "".join(char for char in text if char.isprintable())

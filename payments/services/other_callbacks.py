@@ -7,8 +7,10 @@ attributed to its shop and quarantined, so that nothing is lost and nothing is c
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
+
+from django.db import transaction
 
 from payments.choices import CallbackKind, CallbackStatus
 from payments.errors import CannotOpen, UnreadableBody
@@ -19,6 +21,17 @@ from payments.services import inbox_rows, proofs
 from payments.services.sources import is_listed
 
 C2B_IS_OFF = "C2B is not switched on yet."
+
+
+def settle_each(
+    rows: Iterable[ProviderCallback], *, lock_wait_ms: int | None, now: datetime
+) -> None:
+    """Settle rows that are new and in nobody's hands, each in a transaction of its own."""
+    for row in rows:
+        with transaction.atomic():
+            inbox_rows.limit_lock_wait(lock_wait_ms)
+            for found in inbox_rows.lock([row.pk]):
+                settle(found, now=now)
 
 
 def settle(row: ProviderCallback, *, now: datetime, vouched: bool = False) -> ProviderCallback:

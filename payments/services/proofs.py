@@ -8,7 +8,6 @@ sweep asks Safaricom; where nobody tells within ten minutes the row says timeout
 
 from __future__ import annotations
 
-import logging
 from datetime import datetime, timedelta
 
 from django.db import transaction
@@ -19,22 +18,17 @@ from payments.choices import (
     OutcomeVerdict,
     RunStatus,
     VerificationResult,
-    VerificationStage,
 )
-from payments.errors import PaymentsError, ProviderBusy, ShortcodeClaimed
+from payments.errors import ShortcodeClaimed
 from payments.models import PaymentConfig, VerificationLog, VerificationRun
 from payments.providers.base import Outcome
 from payments.providers.daraja import result_codes
-from payments.services import checking, claims, upstream, verification_verdict
-from payments.services.connections import connect
+from payments.services import claims, verification_verdict
 from payments.services.findings import StageResult
-
-logger = logging.getLogger(__name__)
 
 AMOUNT = 1
 # Codes that say the store number and the till are not one another's.
 _WRONG_TILL = frozenset({"2028", "SFC_IC0003"})
-ASK_AFTER = timedelta(seconds=40)
 GIVE_UP_AFTER = timedelta(minutes=10)
 _SAFARICOM = "Safaricom"
 
@@ -86,39 +80,8 @@ def complete(
         verification_verdict.settle(config, log.version, actor=actor, now=now)
 
 
-def ask_waiting(*, now: datetime, limit: int = 50) -> int:
-    """Ask about prompts whose result is overdue, end those nobody tells about; return how many."""
-    waiting = VerificationLog.objects.filter(
-        stage=VerificationStage.PROMPT,
-        result=VerificationResult.PENDING,
-        created_at__lte=now - ASK_AFTER,
-    ).select_related("config", "version")
-    settled = 0
-    for log in list(waiting.order_by("created_at")[:limit]):
-        settled += _ask(log, now=now) or _give_up(log, now=now)
-    return settled
-
-
-def _ask(log: VerificationLog, *, now: datetime) -> bool:
-    if not log.checkout_request_id or log.version is None:
-        return False
-    fingerprint = log.version.app_fingerprint
-    if checking.try_budget(fingerprint, now=now):
-        return False
-    try:
-        with upstream.upstream_slot():
-            connection = connect(config=log.config, version=log.version, now=now)
-            outcome = connection.query_payment(log.checkout_request_id, now=now)
-    except ProviderBusy:
-        checking.pause(fingerprint, now=now)
-        return False
-    except PaymentsError as error:
-        logger.info("a proof could not be asked about: %s", error.code)
-        return False
-    return settle_prompt(log=log, outcome=outcome, now=now)
-
-
-def _give_up(log: VerificationLog, *, now: datetime) -> bool:
+def give_up(log: VerificationLog, *, now: datetime) -> bool:
+    """End a prompt nobody tells about any more; tell whether it was ended."""
     if log.created_at > now - GIVE_UP_AFTER:
         return False
     with transaction.atomic():

@@ -24,7 +24,7 @@ from payments.models import (
     VerificationLog,
     VerificationRun,
 )
-from payments.services import configs, proofs, verification
+from payments.services import configs, proof_asking, verification
 from payments.services.findings import FINDINGS
 from payments.services.verification_stages import STAGES
 from tests.conftest import DARAJA_SECRETS
@@ -379,18 +379,28 @@ class TestProof:
         visit(live_till, actor, now, phone_number=PHONE)
         live_daraja.due_callbacks()  # lost
 
-        early = proofs.ask_waiting(now=now + timedelta(seconds=20))
-        settled = proofs.ask_waiting(now=now + timedelta(seconds=60))
+        early = proof_asking.ask_waiting(now=now + timedelta(seconds=20))
+        settled = proof_asking.ask_waiting(now=now + timedelta(seconds=45))
 
         live_till.refresh_from_db()
         assert (early, settled) == (0, 1)
         assert live_till.status == ConfigStatus.VERIFIED
 
+    def test_leaves_the_query_budget_to_payments(self, live_till, live_daraja, actor, now):
+        live_daraja.set_default("handset")
+        visit(live_till, actor, now, phone_number=PHONE)
+        asked = len(live_daraja.ledger.queries)
+
+        for seconds in range(0, 600, 15):
+            proof_asking.ask_waiting(now=now + timedelta(seconds=seconds))
+
+        assert 5 <= len(live_daraja.ledger.queries) - asked <= 10
+
     def test_ends_as_a_timeout_where_nobody_tells(self, live_till, live_daraja, actor, now):
         live_daraja.set_default("handset")
         visit(live_till, actor, now, phone_number=PHONE)
 
-        proofs.ask_waiting(now=now + timedelta(minutes=11))
+        proof_asking.ask_waiting(now=now + timedelta(minutes=11))
 
         live_till.refresh_from_db()
         assert prompt_of(live_till).result == VerificationResult.TIMEOUT
