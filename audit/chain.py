@@ -56,41 +56,47 @@ def seal(entry: AuditEntry) -> str:
 
 
 def verify_chain(shop_id: uuid.UUID | None) -> Fault | None:
-    """Walk a chain from its first entry; return the first fault, or None where all holds."""
+    """
+    Walk a chain from its first entry; return the first fault, or None where all holds.
+
+    It may grow meanwhile: the head read before is one of its entries, the one read after is not
+    behind them.
+    """
     entries = AuditEntry.objects.filter(shop=shop_id).order_by("seq").iterator(chunk_size=2000)
-    last = _Last()
-    fault = verifier.first_fault(chain_key(shop_id), _links(entries, last))
+    before, walked = _head_of(shop_id), _Walked()
+    walked.wanted = before.seq
+    fault = verifier.first_fault(chain_key(shop_id), _links(entries, walked))
     if fault is not None:
         return Fault(*fault)
-    return _fault_of_head(shop_id, last)
-
-
-def verify_all() -> dict[uuid.UUID | None, Fault]:
-    """Verify every chain there is; return those that do not hold."""
-    heads = set(AuditHead.objects.values_list("shop", flat=True))
-    heads |= set(AuditEntry.objects.order_by().values_list("shop", flat=True).distinct())
-    found = {shop_id: verify_chain(shop_id) for shop_id in heads}
-    return {shop_id: fault for shop_id, fault in found.items() if fault is not None}
+    return _fault_of_heads(before, walked, _head_of(shop_id))
 
 
 @dataclass
-class _Last:
+class _Walked:
+    """How far the walk has come, and what it found where the head was."""
+
     seq: int = 0
-    hash: str = ""
+    wanted: int = 0
+    hash_there: str = ""
 
 
-def _links(entries: Iterable[AuditEntry], last: _Last) -> Iterator[dict[str, Any]]:
+def _links(entries: Iterable[AuditEntry], walked: _Walked) -> Iterator[dict[str, Any]]:
     for entry in entries:
-        last.seq, last.hash = entry.seq, entry.hash
+        walked.seq = entry.seq
+        if entry.seq == walked.wanted:
+            walked.hash_there = entry.hash
         yield {**as_link(entry), "hash": entry.hash}
 
 
-def _fault_of_head(shop_id: uuid.UUID | None, last: _Last) -> Fault | None:
-    head = AuditHead.objects.filter(shop=shop_id).first()
-    kept = (head.seq, head.hash) if head else (0, "")
-    if kept == (last.seq, last.hash):
+def _head_of(shop_id: uuid.UUID | None) -> AuditHead:
+    return AuditHead.objects.filter(shop=shop_id).first() or AuditHead(shop_id=shop_id)
+
+
+def _fault_of_heads(before: AuditHead, walked: _Walked, after: AuditHead) -> Fault | None:
+    if before.hash == walked.hash_there and walked.seq <= after.seq:
         return None
-    return Fault(min(kept[0], last.seq) + 1, "The end of the chain is not the one that was kept.")
+    kept = min(before.seq, walked.seq, after.seq)
+    return Fault(kept + 1, "The end of the chain is not the one that was kept.")
 
 
 def _time(at: datetime) -> str:

@@ -11,7 +11,7 @@ from django.db import connection
 from django.db.utils import InternalError, ProgrammingError
 from django.utils import timezone
 
-from audit import chain, verifier
+from audit import chain, checking, verifier
 from audit.actions import AuditAction
 from audit.actors import Actor
 from audit.models import AuditEntry, AuditHead
@@ -78,7 +78,24 @@ class TestAChainThatNobodyTouched:
         )
 
         assert entry.seq == 1
-        assert chain.verify_all() == {}
+        assert checking.check_all() == {}
+
+    def test_holds_while_somebody_writes(self, trail, shop, monkeypatch):
+        walk = chain._links
+
+        def grow_meanwhile(entries, walked):
+            record(AuditAction.SHOP_UPDATED, shop, shop_id=shop.pk, actor=ACTOR, now=timezone.now())
+            yield from walk(list(entries)[: len(trail)], walked)
+            record(AuditAction.SHOP_UPDATED, shop, shop_id=shop.pk, actor=ACTOR, now=timezone.now())
+
+        monkeypatch.setattr(chain, "_links", grow_meanwhile)
+
+        assert chain.verify_chain(shop.pk) is None
+
+    def test_has_no_head_behind_its_end(self, trail, shop):
+        AuditHead.objects.filter(shop=shop).update(seq=4, hash=trail[3].hash)
+
+        assert fault(shop) == 5
 
 
 class TestTheDatabase:

@@ -32,6 +32,7 @@ def audited(db: None) -> Iterator[None]:
     """Hold every journey to the promises about money, however it went."""
     yield
     call_command("audit_money")
+    call_command("verify_audit")
 
 
 @pytest.fixture
