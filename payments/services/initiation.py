@@ -77,8 +77,8 @@ def initiate_payment(
     """
     Take a payment: choose a config, commit the payment, ask the provider, record the answer.
 
-    Does not wait for the customer. Once the payment is committed it is returned whatever the
-    provider says; its status and attempts tell.
+    Does not wait for the customer. The payment is returned as it was committed, whatever the
+    provider says; read it again for what came of it.
 
     :raises PaymentsError: when nothing was stored: no config, limits, a live prompt, cool-down.
     """
@@ -108,7 +108,6 @@ def initiate_payment(
         upstream.free_slot()
         raise
     prompting.prompt(attempt=attempt, msisdn=asked.msisdn, others=others)
-    payment.refresh_from_db()
     return payment
 
 
@@ -229,7 +228,7 @@ def add_attempt(
 
     Its submission is unknown from the start: if this process dies in the call, that is the truth.
     """
-    number = payment.attempts.count() + 1
+    number = 1 if round_ == 1 else payment.attempts.count() + 1
     attempt = Attempt(
         shop_id=payment.shop_id,
         payment=payment,
@@ -268,9 +267,9 @@ def take_rate(payment: Payment, *, now: datetime) -> None:
 def _insert(payment: Payment) -> None:
     """Insert the payment; the partial unique indexes decide who came first."""
     try:
-        with transaction.atomic():
-            _PAYMENTS.insert([payment])
+        _PAYMENTS.insert([payment])
     except IntegrityError as error:
+        # Raised through the caller's transaction, which it ends: nothing of it is kept.
         raise refusal_of(error) from error
 
 
