@@ -9,10 +9,15 @@ from typing import Any
 from django.db import models, transaction
 
 from audit import chain, masking
-from audit.actors import Actor
+from audit.actions import NEEDS_REASON
+from audit.actors import Actor, ActorKind
 from audit.models import AuditEntry, AuditHead
 
 Changes = list[dict[str, Any]]
+
+
+class ReasonMissing(ValueError):
+    """A page forgot to ask a person why; the act does not happen (requirements.md S0-70)."""
 
 
 def record(
@@ -32,7 +37,12 @@ def record(
     reason is the act's own, or else the one its actor gave on his page. changes and previous_state
     must be masked already: changes_between and state_of do that. In a transaction that rolls back
     the entry goes with the act; numbers keep no gap.
+
+    :raises ReasonMissing: for a person's act that must be explained and is not.
     """
+    reason = (reason or actor.reason).strip()[:300]
+    if not reason and actor.kind == ActorKind.USER and action in NEEDS_REASON:
+        raise ReasonMissing(action)
     with transaction.atomic():
         head = _lock_head(shop_id)
         entry = AuditEntry(
@@ -44,7 +54,7 @@ def record(
             object_label=str(target)[:200] if target else "",
             changes=changes or [],
             previous_state=dict(previous_state or {}),
-            reason=(reason or actor.reason)[:300],
+            reason=reason,
             actor_kind=actor.kind,
             actor_id=actor.id,
             actor_label=actor.label,

@@ -8,10 +8,10 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from audit import chain
-from audit.actions import AuditAction
+from audit.actions import NEEDS_REASON, AuditAction
 from audit.actors import Actor
 from audit.models import AuditEntry, AuditHead
-from audit.recording import changes_between, record, state_of
+from audit.recording import ReasonMissing, changes_between, record, state_of
 from tenants.models import Shop
 from tests.committed import committed_db  # noqa: F401 - a fixture
 
@@ -65,6 +65,18 @@ class TestRecord:
         his = record(AuditAction.SHOP_UPDATED, shop, **given)
 
         assert (own.reason, his.reason) == ("The act's", "His page asked")
+
+    @pytest.mark.parametrize("action", sorted(NEEDS_REASON))
+    def test_takes_no_unexplained_act_of_a_person(self, shop, action):
+        before, given = AuditEntry.objects.count(), {"shop_id": shop.pk, "now": timezone.now()}
+
+        for reason in ("", "  "):
+            with pytest.raises(ReasonMissing):
+                record(action, shop, actor=Actor(kind="user", reason=reason), **given)
+        record(action, shop, actor=Actor.system("tests"), **given)
+        record(action, shop, actor=Actor(kind="user", reason="Why not"), **given)
+
+        assert AuditEntry.objects.count() == before + 2
 
     def test_outlives_what_it_tells_of(self, shop):
         branch = Shop.objects.create(name="Short-lived", slug="gone")
