@@ -75,6 +75,7 @@ class Payment(ShopScopedModel):
     phone_masked = models.CharField(_("phone"), max_length=16, blank=True)
     order_ref = models.CharField(_("order reference"), max_length=64, blank=True)
     account_reference = models.CharField(_("account reference"), max_length=12)
+    is_reference_ours = models.BooleanField(default=False)
     description = models.CharField(max_length=13, blank=True)
     purpose = models.CharField(max_length=32, blank=True)
     label = models.CharField(max_length=64, blank=True)
@@ -106,6 +107,12 @@ class Payment(ShopScopedModel):
                 fields=["shop", "environment", "order_ref"],
                 name="payment_one_live_per_order",
                 condition=_LIVE & ~Q(order_ref=""),
+            ),
+            # A reference the till gave may repeat; one of ours names one payment.
+            models.UniqueConstraint(
+                fields=["shop", "environment", "account_reference"],
+                name="payment_our_reference_once",
+                condition=Q(is_reference_ours=True),
             ),
             models.CheckConstraint(condition=Q(amount__gt=0), name="payment_amount_positive"),
             models.CheckConstraint(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from django.db import IntegrityError
 from django.db.models import Q
 
 from payments.choices import AttemptStatus, PaymentStatus, Submission
@@ -135,3 +136,19 @@ def _refuse_within_cool_down(payment: Payment, *, second_sale: bool, now: dateti
 
 def _left(other: Payment, now: datetime) -> int:
     return max(1, int((other.expires_at - now).total_seconds()) + 1)
+
+
+class ReferenceTaken(Exception):
+    """The reference drawn names another payment of this shop."""
+
+
+def refusal_of(error: IntegrityError) -> Exception:
+    """Translate a violated index of live payments into what the till is told."""
+    text = str(error)
+    if "payment_one_live_per_phone" in text:
+        return PromptOpen("The phone has a live prompt of this shop.", retry_after=30)
+    if "payment_one_live_per_order" in text:
+        return OrderInProgress("The order has a live payment.", retry_after=30)
+    if "payment_our_reference_once" in text:
+        return ReferenceTaken(text)
+    return error

@@ -162,7 +162,7 @@ def _store(
             idempotency.bind(key=key, payment=row)
             return attempt, row.phone
     except IntegrityError as error:
-        raise initiation.refusal_of(error) from error
+        raise guards.refusal_of(error) from error
 
 
 def _usable_config(row: Payment) -> PaymentConfig:
