@@ -9,61 +9,204 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('tenants', '0001_initial'),
+        ("tenants", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='AuditHead',
+            name="AuditHead",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('seq', models.BigIntegerField(default=0)),
-                ('hash', models.CharField(blank=True, max_length=64)),
-                ('shop', models.OneToOneField(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='tenants.shop')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("seq", models.BigIntegerField(default=0)),
+                ("hash", models.CharField(blank=True, max_length=64)),
+                (
+                    "shop",
+                    models.OneToOneField(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="tenants.shop",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='AuditEntry',
+            name="AuditEntry",
             fields=[
-                ('id', models.UUIDField(default=tenants.ids.new_id, editable=False, primary_key=True, serialize=False)),
-                ('seq', models.BigIntegerField(verbose_name='number')),
-                ('action', models.CharField(choices=[('payment_config.created', 'Payment config created'), ('payment_config.updated', 'Payment config changed'), ('payment_config.deleted', 'Payment config deleted'), ('payment_config.activated', 'Payment config switched on'), ('payment_config.deactivated', 'Payment config switched off'), ('payment_config.made_default', 'Payment config made the default'), ('payment_config.verified', 'Payment config verified'), ('payment_config.verification_failed', 'Payment config failed verification'), ('payment_config.suspended', 'Payment config suspended'), ('payment_config.restored', 'Payment config restored'), ('payment_config.expired', 'Payment config expired'), ('payment_config.rotation_scheduled', 'Rotation scheduled'), ('payment_config.rotated', 'Credentials rotated'), ('payment_config.rotation_failed', 'Rotation failed'), ('payment_config.rolled_back', 'Rotation rolled back'), ('payment_config.urls_registered', 'C2B addresses registered'), ('payment_config.approval_asked', 'Go-live approval asked'), ('payment_config.approved', 'Go-live approved'), ('payment_config.shared', 'Shortcode marked as shared'), ('payment_config.imported', 'Payment configs imported'), ('member.granted', 'Role granted'), ('member.revoked', 'Role revoked'), ('api_key.issued', 'API key issued'), ('api_key.revoked', 'API key revoked'), ('branch.added', 'Branch added'), ('branch.updated', 'Branch changed'), ('shop.created', 'Shop created'), ('shop.updated', 'Shop changed'), ('callback_source.changed', 'Callback source changed'), ('payment.phone_revealed', 'Phone number revealed'), ('support_access.granted', 'Support access granted'), ('support_access.revoked', 'Support access revoked'), ('support_access.read', 'Read by support'), ('user.logged_in', 'Logged in'), ('user.login_failed', 'Login failed'), ('callback.applied_again', 'Callback applied again'), ('secrets.rewrapped', 'Secrets sealed with a new key')], max_length=48, verbose_name='action')),
-                ('object_type', models.CharField(blank=True, max_length=40, verbose_name='kind of object')),
-                ('object_id', models.CharField(blank=True, max_length=40, verbose_name='object id')),
-                ('object_label', models.CharField(blank=True, max_length=200, verbose_name='object')),
-                ('changes', models.JSONField(default=list, encoder=django.core.serializers.json.DjangoJSONEncoder, verbose_name='changes')),
-                ('previous_state', models.JSONField(default=dict, encoder=django.core.serializers.json.DjangoJSONEncoder, verbose_name='before')),
-                ('reason', models.CharField(blank=True, max_length=300, verbose_name='reason')),
-                ('actor_kind', models.CharField(choices=[('user', 'Person'), ('api_key', 'API key'), ('provider', 'Provider'), ('system', 'System')], max_length=10, verbose_name='kind of actor')),
-                ('actor_id', models.CharField(blank=True, max_length=40)),
-                ('actor_label', models.CharField(blank=True, max_length=254, verbose_name='actor')),
-                ('actor_role', models.CharField(blank=True, max_length=12, verbose_name='role')),
-                ('ip', models.CharField(blank=True, max_length=45, null=True, verbose_name='address')),
-                ('user_agent', models.CharField(blank=True, max_length=200, verbose_name='user agent')),
-                ('request_id', models.CharField(blank=True, max_length=100, verbose_name='request id')),
-                ('at', models.DateTimeField(verbose_name='time')),
-                ('previous_hash', models.CharField(blank=True, max_length=64)),
-                ('hash', models.CharField(max_length=64)),
-                ('shop', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='tenants.shop')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=tenants.ids.new_id,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("seq", models.BigIntegerField(verbose_name="number")),
+                (
+                    "action",
+                    models.CharField(
+                        choices=[
+                            ("payment_config.created", "Payment config created"),
+                            ("payment_config.updated", "Payment config changed"),
+                            ("payment_config.deleted", "Payment config deleted"),
+                            ("payment_config.activated", "Payment config switched on"),
+                            ("payment_config.deactivated", "Payment config switched off"),
+                            ("payment_config.made_default", "Payment config made the default"),
+                            ("payment_config.verified", "Payment config verified"),
+                            (
+                                "payment_config.verification_failed",
+                                "Payment config failed verification",
+                            ),
+                            ("payment_config.suspended", "Payment config suspended"),
+                            ("payment_config.restored", "Payment config restored"),
+                            ("payment_config.expired", "Payment config expired"),
+                            ("payment_config.rotation_scheduled", "Rotation scheduled"),
+                            ("payment_config.rotated", "Credentials rotated"),
+                            ("payment_config.rotation_failed", "Rotation failed"),
+                            ("payment_config.rolled_back", "Rotation rolled back"),
+                            ("payment_config.urls_registered", "C2B addresses registered"),
+                            ("payment_config.approval_asked", "Go-live approval asked"),
+                            ("payment_config.approved", "Go-live approved"),
+                            ("payment_config.shared", "Shortcode marked as shared"),
+                            ("payment_config.imported", "Payment configs imported"),
+                            ("member.granted", "Role granted"),
+                            ("member.revoked", "Role revoked"),
+                            ("api_key.issued", "API key issued"),
+                            ("api_key.revoked", "API key revoked"),
+                            ("branch.added", "Branch added"),
+                            ("branch.updated", "Branch changed"),
+                            ("shop.created", "Shop created"),
+                            ("shop.updated", "Shop changed"),
+                            ("callback_source.changed", "Callback source changed"),
+                            ("payment.phone_revealed", "Phone number revealed"),
+                            ("support_access.granted", "Support access granted"),
+                            ("support_access.revoked", "Support access revoked"),
+                            ("support_access.read", "Read by support"),
+                            ("user.logged_in", "Logged in"),
+                            ("user.login_failed", "Login failed"),
+                            ("callback.applied_again", "Callback applied again"),
+                            ("secrets.rewrapped", "Secrets sealed with a new key"),
+                        ],
+                        max_length=48,
+                        verbose_name="action",
+                    ),
+                ),
+                (
+                    "object_type",
+                    models.CharField(blank=True, max_length=40, verbose_name="kind of object"),
+                ),
+                (
+                    "object_id",
+                    models.CharField(blank=True, max_length=40, verbose_name="object id"),
+                ),
+                (
+                    "object_label",
+                    models.CharField(blank=True, max_length=200, verbose_name="object"),
+                ),
+                (
+                    "changes",
+                    models.JSONField(
+                        default=list,
+                        encoder=django.core.serializers.json.DjangoJSONEncoder,
+                        verbose_name="changes",
+                    ),
+                ),
+                (
+                    "previous_state",
+                    models.JSONField(
+                        default=dict,
+                        encoder=django.core.serializers.json.DjangoJSONEncoder,
+                        verbose_name="before",
+                    ),
+                ),
+                ("reason", models.CharField(blank=True, max_length=300, verbose_name="reason")),
+                (
+                    "actor_kind",
+                    models.CharField(
+                        choices=[
+                            ("user", "Person"),
+                            ("api_key", "API key"),
+                            ("provider", "Provider"),
+                            ("system", "System"),
+                        ],
+                        max_length=10,
+                        verbose_name="kind of actor",
+                    ),
+                ),
+                ("actor_id", models.CharField(blank=True, max_length=40)),
+                ("actor_label", models.CharField(blank=True, max_length=254, verbose_name="actor")),
+                ("actor_role", models.CharField(blank=True, max_length=12, verbose_name="role")),
+                (
+                    "ip",
+                    models.CharField(blank=True, max_length=45, null=True, verbose_name="address"),
+                ),
+                (
+                    "user_agent",
+                    models.CharField(blank=True, max_length=200, verbose_name="user agent"),
+                ),
+                (
+                    "request_id",
+                    models.CharField(blank=True, max_length=100, verbose_name="request id"),
+                ),
+                ("at", models.DateTimeField(verbose_name="time")),
+                ("previous_hash", models.CharField(blank=True, max_length=64)),
+                ("hash", models.CharField(max_length=64)),
+                (
+                    "shop",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="tenants.shop",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'audit entry',
-                'verbose_name_plural': 'audit log',
-                'ordering': ['-at', '-seq'],
-                'indexes': [models.Index(fields=['shop', '-at'], name='audit_shop'), models.Index(fields=['shop', 'action', '-at'], name='audit_action'), models.Index(fields=['actor_id', '-at'], name='audit_actor'), models.Index(fields=['object_type', 'object_id', '-at'], name='audit_object')],
-                'constraints': [models.UniqueConstraint(fields=('shop', 'seq'), name='audit_no_second_number', nulls_distinct=False)],
+                "verbose_name": "audit entry",
+                "verbose_name_plural": "audit log",
+                "ordering": ["-at", "-seq"],
+                "indexes": [
+                    models.Index(fields=["shop", "-at"], name="audit_shop"),
+                    models.Index(fields=["shop", "action", "-at"], name="audit_action"),
+                    models.Index(fields=["actor_id", "-at"], name="audit_actor"),
+                    models.Index(fields=["object_type", "object_id", "-at"], name="audit_object"),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("shop", "seq"), name="audit_no_second_number", nulls_distinct=False
+                    )
+                ],
             },
         ),
         pgtrigger.migrations.AddTrigger(
-            model_name='auditentry',
-            trigger=pgtrigger.compiler.Trigger(name='audit_append_only', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'pgtrigger: Cannot update or delete rows from % table', TG_TABLE_NAME;", hash='2daef42dd949594d884939cbd60455c766d6416f', operation='UPDATE OR DELETE', pgid='pgtrigger_audit_append_only_e1503', table='audit_auditentry', when='BEFORE')),
+            model_name="auditentry",
+            trigger=pgtrigger.compiler.Trigger(
+                name="audit_append_only",
+                sql=pgtrigger.compiler.UpsertTriggerSql(
+                    func="RAISE EXCEPTION 'pgtrigger: Cannot update or delete rows from % table', TG_TABLE_NAME;",
+                    hash="2daef42dd949594d884939cbd60455c766d6416f",
+                    operation="UPDATE OR DELETE",
+                    pgid="pgtrigger_audit_append_only_e1503",
+                    table="audit_auditentry",
+                    when="BEFORE",
+                ),
+            ),
         ),
         migrations.AddConstraint(
-            model_name='audithead',
-            constraint=models.UniqueConstraint(fields=('shop',), name='audit_one_head', nulls_distinct=False),
+            model_name="audithead",
+            constraint=models.UniqueConstraint(
+                fields=("shop",), name="audit_one_head", nulls_distinct=False
+            ),
         ),
     ]

@@ -14,699 +14,1954 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('tenants', '0001_initial'),
+        ("tenants", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='PaymentConfig',
+            name="PaymentConfig",
             fields=[
-                ('id', models.UUIDField(default=tenants.ids.new_id, editable=False, primary_key=True, serialize=False)),
-                ('provider', models.CharField(choices=[('mpesa_paybill', 'M-Pesa paybill'), ('mpesa_till', 'M-Pesa till'), ('airtel_money', 'Airtel Money'), ('bank_transfer', 'Bank transfer'), ('card', 'Card')], max_length=16, verbose_name='provider')),
-                ('environment', models.CharField(choices=[('sandbox', 'Sandbox'), ('production', 'Production')], max_length=10)),
-                ('name', models.CharField(max_length=100, verbose_name='name')),
-                ('shortcode', models.CharField(max_length=32, verbose_name='shortcode')),
-                ('store_number', models.CharField(blank=True, max_length=20, verbose_name='store number')),
-                ('account_number', models.CharField(blank=True, max_length=20, verbose_name='target account')),
-                ('account_prefix', models.CharField(blank=True, max_length=6, verbose_name='account prefix')),
-                ('status', models.CharField(choices=[('draft', 'Draft'), ('pending', 'Being verified'), ('verified', 'Verified'), ('failed', 'Verification failed'), ('suspended', 'Suspended'), ('expired', 'Expired')], default='draft', max_length=10, verbose_name='status')),
-                ('is_active', models.BooleanField(default=False, verbose_name='active')),
-                ('is_default', models.BooleanField(default=False, verbose_name='default')),
-                ('priority', models.PositiveSmallIntegerField(default=0, verbose_name='priority')),
-                ('min_amount', models.DecimalField(decimal_places=2, default=1, max_digits=12, verbose_name='smallest amount')),
-                ('max_amount', models.DecimalField(decimal_places=2, default=Decimal('250000'), max_digits=12, verbose_name='largest amount')),
-                ('daily_limit', models.DecimalField(blank=True, decimal_places=2, max_digits=14, null=True, verbose_name='daily limit')),
-                ('monthly_limit', models.DecimalField(blank=True, decimal_places=2, max_digits=14, null=True, verbose_name='monthly limit')),
-                ('purposes', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=32), blank=True, default=list, size=None)),
-                ('metadata', models.JSONField(blank=True, default=dict, encoder=django.core.serializers.json.DjangoJSONEncoder)),
-                ('suspended_reason', models.CharField(blank=True, max_length=200)),
-                ('verified_at', models.DateTimeField(blank=True, null=True, verbose_name='verified')),
-                ('verified_by', models.CharField(blank=True, max_length=254)),
-                ('last_tested_at', models.DateTimeField(blank=True, null=True, verbose_name='last tested')),
-                ('last_test_result', models.CharField(blank=True, choices=[('pending', 'Waiting for an answer'), ('success', 'Success'), ('failed', 'Failed'), ('timeout', 'Timed out'), ('error', 'Error')], max_length=8)),
-                ('last_test_error', models.CharField(blank=True, max_length=300)),
-                ('rotation_scheduled_at', models.DateTimeField(blank=True, null=True)),
-                ('credentials_expire_on', models.DateField(blank=True, null=True, verbose_name='credentials expire')),
-                ('auto_activate', models.BooleanField(default=False, verbose_name='switch on once verified')),
-                ('proven_at', models.DateTimeField(blank=True, null=True, verbose_name='control proven')),
-                ('c2b_version', models.CharField(choices=[('v1', 'v1'), ('v2', 'v2')], default='v2', max_length=2, verbose_name='C2B version')),
-                ('c2b_registered_at', models.DateTimeField(blank=True, null=True, verbose_name='C2B registered')),
-                ('c2b_registration', models.JSONField(blank=True, default=dict)),
-                ('refused_count', models.PositiveSmallIntegerField(default=0)),
-                ('last_callback_at', models.DateTimeField(blank=True, null=True, verbose_name='last callback')),
-                ('created_by', models.CharField(max_length=254)),
-                ('updated_by', models.CharField(blank=True, max_length=254)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False, verbose_name='created')),
-                ('updated_at', models.DateTimeField(default=django.utils.timezone.now, verbose_name='changed')),
-                ('deleted_at', models.DateTimeField(blank=True, null=True)),
-                ('branch', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='tenants.branch')),
-                ('shop', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='tenants.shop')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=tenants.ids.new_id,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                (
+                    "provider",
+                    models.CharField(
+                        choices=[
+                            ("mpesa_paybill", "M-Pesa paybill"),
+                            ("mpesa_till", "M-Pesa till"),
+                            ("airtel_money", "Airtel Money"),
+                            ("bank_transfer", "Bank transfer"),
+                            ("card", "Card"),
+                        ],
+                        max_length=16,
+                        verbose_name="provider",
+                    ),
+                ),
+                (
+                    "environment",
+                    models.CharField(
+                        choices=[("sandbox", "Sandbox"), ("production", "Production")],
+                        max_length=10,
+                    ),
+                ),
+                ("name", models.CharField(max_length=100, verbose_name="name")),
+                ("shortcode", models.CharField(max_length=32, verbose_name="shortcode")),
+                (
+                    "store_number",
+                    models.CharField(blank=True, max_length=20, verbose_name="store number"),
+                ),
+                (
+                    "account_number",
+                    models.CharField(blank=True, max_length=20, verbose_name="target account"),
+                ),
+                (
+                    "account_prefix",
+                    models.CharField(blank=True, max_length=6, verbose_name="account prefix"),
+                ),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("draft", "Draft"),
+                            ("pending", "Being verified"),
+                            ("verified", "Verified"),
+                            ("failed", "Verification failed"),
+                            ("suspended", "Suspended"),
+                            ("expired", "Expired"),
+                        ],
+                        default="draft",
+                        max_length=10,
+                        verbose_name="status",
+                    ),
+                ),
+                ("is_active", models.BooleanField(default=False, verbose_name="active")),
+                ("is_default", models.BooleanField(default=False, verbose_name="default")),
+                ("priority", models.PositiveSmallIntegerField(default=0, verbose_name="priority")),
+                (
+                    "min_amount",
+                    models.DecimalField(
+                        decimal_places=2, default=1, max_digits=12, verbose_name="smallest amount"
+                    ),
+                ),
+                (
+                    "max_amount",
+                    models.DecimalField(
+                        decimal_places=2,
+                        default=Decimal("250000"),
+                        max_digits=12,
+                        verbose_name="largest amount",
+                    ),
+                ),
+                (
+                    "daily_limit",
+                    models.DecimalField(
+                        blank=True,
+                        decimal_places=2,
+                        max_digits=14,
+                        null=True,
+                        verbose_name="daily limit",
+                    ),
+                ),
+                (
+                    "monthly_limit",
+                    models.DecimalField(
+                        blank=True,
+                        decimal_places=2,
+                        max_digits=14,
+                        null=True,
+                        verbose_name="monthly limit",
+                    ),
+                ),
+                (
+                    "purposes",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(max_length=32),
+                        blank=True,
+                        default=list,
+                        size=None,
+                    ),
+                ),
+                (
+                    "metadata",
+                    models.JSONField(
+                        blank=True,
+                        default=dict,
+                        encoder=django.core.serializers.json.DjangoJSONEncoder,
+                    ),
+                ),
+                ("suspended_reason", models.CharField(blank=True, max_length=200)),
+                (
+                    "verified_at",
+                    models.DateTimeField(blank=True, null=True, verbose_name="verified"),
+                ),
+                ("verified_by", models.CharField(blank=True, max_length=254)),
+                (
+                    "last_tested_at",
+                    models.DateTimeField(blank=True, null=True, verbose_name="last tested"),
+                ),
+                (
+                    "last_test_result",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("pending", "Waiting for an answer"),
+                            ("success", "Success"),
+                            ("failed", "Failed"),
+                            ("timeout", "Timed out"),
+                            ("error", "Error"),
+                        ],
+                        max_length=8,
+                    ),
+                ),
+                ("last_test_error", models.CharField(blank=True, max_length=300)),
+                ("rotation_scheduled_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "credentials_expire_on",
+                    models.DateField(blank=True, null=True, verbose_name="credentials expire"),
+                ),
+                (
+                    "auto_activate",
+                    models.BooleanField(default=False, verbose_name="switch on once verified"),
+                ),
+                (
+                    "proven_at",
+                    models.DateTimeField(blank=True, null=True, verbose_name="control proven"),
+                ),
+                (
+                    "c2b_version",
+                    models.CharField(
+                        choices=[("v1", "v1"), ("v2", "v2")],
+                        default="v2",
+                        max_length=2,
+                        verbose_name="C2B version",
+                    ),
+                ),
+                (
+                    "c2b_registered_at",
+                    models.DateTimeField(blank=True, null=True, verbose_name="C2B registered"),
+                ),
+                ("c2b_registration", models.JSONField(blank=True, default=dict)),
+                ("refused_count", models.PositiveSmallIntegerField(default=0)),
+                (
+                    "last_callback_at",
+                    models.DateTimeField(blank=True, null=True, verbose_name="last callback"),
+                ),
+                ("created_by", models.CharField(max_length=254)),
+                ("updated_by", models.CharField(blank=True, max_length=254)),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        default=django.utils.timezone.now, editable=False, verbose_name="created"
+                    ),
+                ),
+                (
+                    "updated_at",
+                    models.DateTimeField(default=django.utils.timezone.now, verbose_name="changed"),
+                ),
+                ("deleted_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "branch",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="tenants.branch",
+                    ),
+                ),
+                (
+                    "shop",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="tenants.shop",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'payment config',
-                'verbose_name_plural': 'payment configs',
-                'ordering': ['-created_at'],
+                "verbose_name": "payment config",
+                "verbose_name_plural": "payment configs",
+                "ordering": ["-created_at"],
             },
         ),
         migrations.CreateModel(
-            name='CallbackSource',
+            name="CallbackSource",
             fields=[
-                ('id', models.UUIDField(default=tenants.ids.new_id, editable=False, primary_key=True, serialize=False)),
-                ('network', models.CharField(help_text='An address or CIDR network.', max_length=50, unique=True, verbose_name='network')),
-                ('note', models.CharField(blank=True, max_length=200, verbose_name='note')),
-                ('is_active', models.BooleanField(default=True, verbose_name='active')),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False, verbose_name='created')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=tenants.ids.new_id,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                (
+                    "network",
+                    models.CharField(
+                        help_text="An address or CIDR network.",
+                        max_length=50,
+                        unique=True,
+                        verbose_name="network",
+                    ),
+                ),
+                ("note", models.CharField(blank=True, max_length=200, verbose_name="note")),
+                ("is_active", models.BooleanField(default=True, verbose_name="active")),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        default=django.utils.timezone.now, editable=False, verbose_name="created"
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'callback source',
-                'verbose_name_plural': 'callback sources',
-                'ordering': ['network'],
+                "verbose_name": "callback source",
+                "verbose_name_plural": "callback sources",
+                "ordering": ["network"],
             },
         ),
         migrations.CreateModel(
-            name='AccessToken',
+            name="AccessToken",
             fields=[
-                ('app_fingerprint', models.CharField(max_length=64, primary_key=True, serialize=False)),
-                ('environment', models.CharField(choices=[('sandbox', 'Sandbox'), ('production', 'Production')], max_length=10)),
-                ('token', payments.fields.EncryptedTextField(bind=('environment',), default='')),
-                ('obtained_at', models.DateTimeField(blank=True, null=True)),
-                ('expires_at', models.DateTimeField(blank=True, null=True)),
-                ('refreshing_until', models.DateTimeField(blank=True, null=True)),
-                ('refused_at', models.DateTimeField(blank=True, null=True)),
-                ('query_paused_until', models.DateTimeField(blank=True, null=True)),
-                ('query_budget_per_minute', models.PositiveIntegerField(blank=True, null=True)),
+                (
+                    "app_fingerprint",
+                    models.CharField(max_length=64, primary_key=True, serialize=False),
+                ),
+                (
+                    "environment",
+                    models.CharField(
+                        choices=[("sandbox", "Sandbox"), ("production", "Production")],
+                        max_length=10,
+                    ),
+                ),
+                ("token", payments.fields.EncryptedTextField(bind=("environment",), default="")),
+                ("obtained_at", models.DateTimeField(blank=True, null=True)),
+                ("expires_at", models.DateTimeField(blank=True, null=True)),
+                ("refreshing_until", models.DateTimeField(blank=True, null=True)),
+                ("refused_at", models.DateTimeField(blank=True, null=True)),
+                ("query_paused_until", models.DateTimeField(blank=True, null=True)),
+                ("query_budget_per_minute", models.PositiveIntegerField(blank=True, null=True)),
             ],
             options={
-                'verbose_name': 'access token',
-                'verbose_name_plural': 'access tokens',
-                'constraints': [models.CheckConstraint(condition=models.Q(('token', ''), ('expires_at__isnull', False), _connector='OR'), name='token_has_expiry')],
+                "verbose_name": "access token",
+                "verbose_name_plural": "access tokens",
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("token", ""), ("expires_at__isnull", False), _connector="OR"
+                        ),
+                        name="token_has_expiry",
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Breaker',
+            name="Breaker",
             fields=[
-                ('config', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, primary_key=True, related_name='breaker', serialize=False, to='payments.paymentconfig')),
-                ('state', models.CharField(choices=[('closed', 'Closed'), ('open', 'Open'), ('half_open', 'Half open')], default='closed', max_length=9)),
-                ('failures', models.PositiveSmallIntegerField(default=0)),
-                ('opened_at', models.DateTimeField(blank=True, null=True)),
-                ('probe_at', models.DateTimeField(blank=True, null=True)),
-                ('last_error', models.CharField(blank=True, max_length=60)),
-                ('changed_at', models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "config",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        primary_key=True,
+                        related_name="breaker",
+                        serialize=False,
+                        to="payments.paymentconfig",
+                    ),
+                ),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("closed", "Closed"),
+                            ("open", "Open"),
+                            ("half_open", "Half open"),
+                        ],
+                        default="closed",
+                        max_length=9,
+                    ),
+                ),
+                ("failures", models.PositiveSmallIntegerField(default=0)),
+                ("opened_at", models.DateTimeField(blank=True, null=True)),
+                ("probe_at", models.DateTimeField(blank=True, null=True)),
+                ("last_error", models.CharField(blank=True, max_length=60)),
+                ("changed_at", models.DateTimeField(default=django.utils.timezone.now)),
             ],
         ),
         migrations.CreateModel(
-            name='CredentialVersion',
+            name="CredentialVersion",
             fields=[
-                ('id', models.UUIDField(default=tenants.ids.new_id, editable=False, primary_key=True, serialize=False)),
-                ('number', models.PositiveIntegerField()),
-                ('status', models.CharField(choices=[('staged', 'Staged'), ('current', 'Current'), ('rotated', 'Rotated out'), ('rejected', 'Rejected')], max_length=8)),
-                ('secrets', payments.fields.EncryptedSecretsField(bind=('config.environment', 'config.provider', 'config.shortcode'), default=dict)),
-                ('masks', models.JSONField(default=dict)),
-                ('app_fingerprint', models.CharField(blank=True, db_index=True, max_length=64)),
-                ('reason', models.CharField(blank=True, max_length=200)),
-                ('scheduled_at', models.DateTimeField(blank=True, null=True)),
-                ('verified_at', models.DateTimeField(blank=True, null=True)),
-                ('refused_count', models.PositiveSmallIntegerField(default=0)),
-                ('created_by', models.CharField(max_length=254)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('activated_at', models.DateTimeField(blank=True, null=True)),
-                ('retired_at', models.DateTimeField(blank=True, null=True)),
-                ('config', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='versions', to='payments.paymentconfig')),
-                ('shop', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='tenants.shop')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=tenants.ids.new_id,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("number", models.PositiveIntegerField()),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("staged", "Staged"),
+                            ("current", "Current"),
+                            ("rotated", "Rotated out"),
+                            ("rejected", "Rejected"),
+                        ],
+                        max_length=8,
+                    ),
+                ),
+                (
+                    "secrets",
+                    payments.fields.EncryptedSecretsField(
+                        bind=("config.environment", "config.provider", "config.shortcode"),
+                        default=dict,
+                    ),
+                ),
+                ("masks", models.JSONField(default=dict)),
+                ("app_fingerprint", models.CharField(blank=True, db_index=True, max_length=64)),
+                ("reason", models.CharField(blank=True, max_length=200)),
+                ("scheduled_at", models.DateTimeField(blank=True, null=True)),
+                ("verified_at", models.DateTimeField(blank=True, null=True)),
+                ("refused_count", models.PositiveSmallIntegerField(default=0)),
+                ("created_by", models.CharField(max_length=254)),
+                (
+                    "created_at",
+                    models.DateTimeField(default=django.utils.timezone.now, editable=False),
+                ),
+                ("activated_at", models.DateTimeField(blank=True, null=True)),
+                ("retired_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "config",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="versions",
+                        to="payments.paymentconfig",
+                    ),
+                ),
+                (
+                    "shop",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="tenants.shop",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-number'],
+                "ordering": ["-number"],
             },
         ),
         migrations.CreateModel(
-            name='Event',
+            name="Event",
             fields=[
-                ('id', models.UUIDField(default=tenants.ids.new_id, editable=False, primary_key=True, serialize=False)),
-                ('seq', models.BigIntegerField()),
-                ('environment', models.CharField(choices=[('sandbox', 'Sandbox'), ('production', 'Production')], max_length=10)),
-                ('type', models.CharField(max_length=40)),
-                ('data', models.JSONField(default=dict, encoder=django.core.serializers.json.DjangoJSONEncoder)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('shop', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='tenants.shop')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=tenants.ids.new_id,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("seq", models.BigIntegerField()),
+                (
+                    "environment",
+                    models.CharField(
+                        choices=[("sandbox", "Sandbox"), ("production", "Production")],
+                        max_length=10,
+                    ),
+                ),
+                ("type", models.CharField(max_length=40)),
+                (
+                    "data",
+                    models.JSONField(
+                        default=dict, encoder=django.core.serializers.json.DjangoJSONEncoder
+                    ),
+                ),
+                (
+                    "created_at",
+                    models.DateTimeField(default=django.utils.timezone.now, editable=False),
+                ),
+                (
+                    "shop",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="tenants.shop",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['seq'],
+                "ordering": ["seq"],
             },
         ),
         migrations.CreateModel(
-            name='EventCounter',
+            name="EventCounter",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('environment', models.CharField(choices=[('sandbox', 'Sandbox'), ('production', 'Production')], max_length=10)),
-                ('last_seq', models.BigIntegerField(default=0)),
-                ('shop', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='tenants.shop')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "environment",
+                    models.CharField(
+                        choices=[("sandbox", "Sandbox"), ("production", "Production")],
+                        max_length=10,
+                    ),
+                ),
+                ("last_seq", models.BigIntegerField(default=0)),
+                (
+                    "shop",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="tenants.shop",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='GoLiveApproval',
+            name="GoLiveApproval",
             fields=[
-                ('id', models.UUIDField(default=tenants.ids.new_id, editable=False, primary_key=True, serialize=False)),
-                ('asked_by_label', models.CharField(max_length=254)),
-                ('asked_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('decided_at', models.DateTimeField(blank=True, null=True)),
-                ('is_approved', models.BooleanField(null=True)),
-                ('note', models.CharField(blank=True, max_length=300)),
-                ('asked_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('config', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='approvals', to='payments.paymentconfig')),
-                ('decided_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('shop', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='tenants.shop')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=tenants.ids.new_id,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("asked_by_label", models.CharField(max_length=254)),
+                ("asked_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("decided_at", models.DateTimeField(blank=True, null=True)),
+                ("is_approved", models.BooleanField(null=True)),
+                ("note", models.CharField(blank=True, max_length=300)),
+                (
+                    "asked_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "config",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="approvals",
+                        to="payments.paymentconfig",
+                    ),
+                ),
+                (
+                    "decided_by",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "shop",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="tenants.shop",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'go-live approval',
-                'verbose_name_plural': 'go-live approvals',
-                'ordering': ['-asked_at'],
+                "verbose_name": "go-live approval",
+                "verbose_name_plural": "go-live approvals",
+                "ordering": ["-asked_at"],
             },
         ),
         migrations.CreateModel(
-            name='Notice',
+            name="Notice",
             fields=[
-                ('id', models.UUIDField(default=tenants.ids.new_id, editable=False, primary_key=True, serialize=False)),
-                ('code', models.CharField(choices=[('rotation_due', 'Credentials are due for rotation'), ('rolled_back', 'New credentials were rolled back'), ('token_war', 'Another system uses the same Daraja app'), ('credentials_refused', 'Safaricom refuses the credentials'), ('credentials_expire', 'Credentials expire soon'), ('approval_waits', 'A payment config waits for approval'), ('breaker_open', 'A payment config is out of use for now')], max_length=24)),
-                ('subject', models.CharField(blank=True, max_length=64)),
-                ('data', models.JSONField(blank=True, default=dict)),
-                ('opened_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('closed_at', models.DateTimeField(blank=True, null=True)),
-                ('config', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='notices', to='payments.paymentconfig')),
-                ('shop', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='tenants.shop')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=tenants.ids.new_id,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                (
+                    "code",
+                    models.CharField(
+                        choices=[
+                            ("rotation_due", "Credentials are due for rotation"),
+                            ("rolled_back", "New credentials were rolled back"),
+                            ("token_war", "Another system uses the same Daraja app"),
+                            ("credentials_refused", "Safaricom refuses the credentials"),
+                            ("credentials_expire", "Credentials expire soon"),
+                            ("approval_waits", "A payment config waits for approval"),
+                            ("breaker_open", "A payment config is out of use for now"),
+                        ],
+                        max_length=24,
+                    ),
+                ),
+                ("subject", models.CharField(blank=True, max_length=64)),
+                ("data", models.JSONField(blank=True, default=dict)),
+                ("opened_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("closed_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "config",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="notices",
+                        to="payments.paymentconfig",
+                    ),
+                ),
+                (
+                    "shop",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="tenants.shop",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-opened_at'],
+                "ordering": ["-opened_at"],
             },
         ),
         migrations.CreateModel(
-            name='Payment',
+            name="Payment",
             fields=[
-                ('id', models.UUIDField(default=tenants.ids.new_id, editable=False, primary_key=True, serialize=False)),
-                ('environment', models.CharField(choices=[('sandbox', 'Sandbox'), ('production', 'Production')], max_length=10)),
-                ('provider', models.CharField(choices=[('mpesa_paybill', 'M-Pesa paybill'), ('mpesa_till', 'M-Pesa till'), ('airtel_money', 'Airtel Money'), ('bank_transfer', 'Bank transfer'), ('card', 'Card')], max_length=16, verbose_name='provider')),
-                ('status', models.CharField(choices=[('created', 'Created'), ('pending', 'Waiting'), ('completed', 'Completed'), ('failed', 'Failed'), ('expired', 'Expired'), ('reversed', 'Reversed')], default='created', max_length=10, verbose_name='status')),
-                ('previous_status', models.CharField(blank=True, choices=[('created', 'Created'), ('pending', 'Waiting'), ('completed', 'Completed'), ('failed', 'Failed'), ('expired', 'Expired'), ('reversed', 'Reversed')], max_length=10)),
-                ('amount', models.DecimalField(decimal_places=2, max_digits=12, verbose_name='amount')),
-                ('currency', models.CharField(default='KES', max_length=3)),
-                ('phone', payments.fields.EncryptedTextField(bind=('shop_id', 'environment'), default='')),
-                ('phone_index', models.CharField(blank=True, max_length=64)),
-                ('phone_masked', models.CharField(blank=True, max_length=16, verbose_name='phone')),
-                ('order_ref', models.CharField(blank=True, max_length=64, verbose_name='order reference')),
-                ('account_reference', models.CharField(max_length=12, verbose_name='account reference')),
-                ('description', models.CharField(blank=True, max_length=13)),
-                ('purpose', models.CharField(blank=True, max_length=32)),
-                ('label', models.CharField(blank=True, max_length=64)),
-                ('metadata', models.JSONField(blank=True, default=dict, encoder=django.core.serializers.json.DjangoJSONEncoder)),
-                ('resolution', models.JSONField(blank=True, default=list)),
-                ('receipt_number', models.CharField(blank=True, max_length=32, verbose_name='receipt')),
-                ('receipt_pending', models.BooleanField(default=False)),
-                ('late', models.BooleanField(default=False, verbose_name='late')),
-                ('result_code', models.CharField(blank=True, max_length=40)),
-                ('result_desc', models.CharField(blank=True, max_length=300)),
-                ('version', models.PositiveSmallIntegerField(default=0)),
-                ('created_by', models.CharField(blank=True, max_length=254, verbose_name='taken by')),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False, verbose_name='created')),
-                ('expires_at', models.DateTimeField(verbose_name='expires')),
-                ('completed_at', models.DateTimeField(blank=True, null=True, verbose_name='completed')),
-                ('branch', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='tenants.branch')),
-                ('config', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='payments', to='payments.paymentconfig')),
-                ('shop', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='tenants.shop')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=tenants.ids.new_id,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                (
+                    "environment",
+                    models.CharField(
+                        choices=[("sandbox", "Sandbox"), ("production", "Production")],
+                        max_length=10,
+                    ),
+                ),
+                (
+                    "provider",
+                    models.CharField(
+                        choices=[
+                            ("mpesa_paybill", "M-Pesa paybill"),
+                            ("mpesa_till", "M-Pesa till"),
+                            ("airtel_money", "Airtel Money"),
+                            ("bank_transfer", "Bank transfer"),
+                            ("card", "Card"),
+                        ],
+                        max_length=16,
+                        verbose_name="provider",
+                    ),
+                ),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("created", "Created"),
+                            ("pending", "Waiting"),
+                            ("completed", "Completed"),
+                            ("failed", "Failed"),
+                            ("expired", "Expired"),
+                            ("reversed", "Reversed"),
+                        ],
+                        default="created",
+                        max_length=10,
+                        verbose_name="status",
+                    ),
+                ),
+                (
+                    "previous_status",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("created", "Created"),
+                            ("pending", "Waiting"),
+                            ("completed", "Completed"),
+                            ("failed", "Failed"),
+                            ("expired", "Expired"),
+                            ("reversed", "Reversed"),
+                        ],
+                        max_length=10,
+                    ),
+                ),
+                (
+                    "amount",
+                    models.DecimalField(decimal_places=2, max_digits=12, verbose_name="amount"),
+                ),
+                ("currency", models.CharField(default="KES", max_length=3)),
+                (
+                    "phone",
+                    payments.fields.EncryptedTextField(bind=("shop_id", "environment"), default=""),
+                ),
+                ("phone_index", models.CharField(blank=True, max_length=64)),
+                ("phone_masked", models.CharField(blank=True, max_length=16, verbose_name="phone")),
+                (
+                    "order_ref",
+                    models.CharField(blank=True, max_length=64, verbose_name="order reference"),
+                ),
+                (
+                    "account_reference",
+                    models.CharField(max_length=12, verbose_name="account reference"),
+                ),
+                ("description", models.CharField(blank=True, max_length=13)),
+                ("purpose", models.CharField(blank=True, max_length=32)),
+                ("label", models.CharField(blank=True, max_length=64)),
+                (
+                    "metadata",
+                    models.JSONField(
+                        blank=True,
+                        default=dict,
+                        encoder=django.core.serializers.json.DjangoJSONEncoder,
+                    ),
+                ),
+                ("resolution", models.JSONField(blank=True, default=list)),
+                (
+                    "receipt_number",
+                    models.CharField(blank=True, max_length=32, verbose_name="receipt"),
+                ),
+                ("receipt_pending", models.BooleanField(default=False)),
+                ("late", models.BooleanField(default=False, verbose_name="late")),
+                ("result_code", models.CharField(blank=True, max_length=40)),
+                ("result_desc", models.CharField(blank=True, max_length=300)),
+                ("version", models.PositiveSmallIntegerField(default=0)),
+                (
+                    "created_by",
+                    models.CharField(blank=True, max_length=254, verbose_name="taken by"),
+                ),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        default=django.utils.timezone.now, editable=False, verbose_name="created"
+                    ),
+                ),
+                ("expires_at", models.DateTimeField(verbose_name="expires")),
+                (
+                    "completed_at",
+                    models.DateTimeField(blank=True, null=True, verbose_name="completed"),
+                ),
+                (
+                    "branch",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="tenants.branch",
+                    ),
+                ),
+                (
+                    "config",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="payments",
+                        to="payments.paymentconfig",
+                    ),
+                ),
+                (
+                    "shop",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="tenants.shop",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'payment',
-                'verbose_name_plural': 'payments',
-                'ordering': ['-created_at', '-id'],
+                "verbose_name": "payment",
+                "verbose_name_plural": "payments",
+                "ordering": ["-created_at", "-id"],
             },
         ),
         migrations.CreateModel(
-            name='IdempotencyKey',
+            name="IdempotencyKey",
             fields=[
-                ('id', models.UUIDField(default=tenants.ids.new_id, editable=False, primary_key=True, serialize=False)),
-                ('environment', models.CharField(choices=[('sandbox', 'Sandbox'), ('production', 'Production')], max_length=10)),
-                ('key', models.CharField(max_length=255)),
-                ('fingerprint', models.CharField(max_length=64)),
-                ('running_until', models.DateTimeField(null=True)),
-                ('status_code', models.PositiveSmallIntegerField(null=True)),
-                ('body', models.JSONField(encoder=django.core.serializers.json.DjangoJSONEncoder, null=True)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('shop', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='tenants.shop')),
-                ('payment', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='payments.payment')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=tenants.ids.new_id,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                (
+                    "environment",
+                    models.CharField(
+                        choices=[("sandbox", "Sandbox"), ("production", "Production")],
+                        max_length=10,
+                    ),
+                ),
+                ("key", models.CharField(max_length=255)),
+                ("fingerprint", models.CharField(max_length=64)),
+                ("running_until", models.DateTimeField(null=True)),
+                ("status_code", models.PositiveSmallIntegerField(null=True)),
+                (
+                    "body",
+                    models.JSONField(
+                        encoder=django.core.serializers.json.DjangoJSONEncoder, null=True
+                    ),
+                ),
+                (
+                    "created_at",
+                    models.DateTimeField(default=django.utils.timezone.now, editable=False),
+                ),
+                (
+                    "shop",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="tenants.shop",
+                    ),
+                ),
+                (
+                    "payment",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="payments.payment",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Attempt',
+            name="Attempt",
             fields=[
-                ('id', models.UUIDField(default=tenants.ids.new_id, editable=False, primary_key=True, serialize=False)),
-                ('number', models.PositiveSmallIntegerField()),
-                ('round', models.PositiveSmallIntegerField(default=1)),
-                ('status', models.CharField(choices=[('created', 'Created'), ('submitted', 'Submitted'), ('succeeded', 'Succeeded'), ('failed', 'Failed'), ('refused', 'Refused')], default='created', max_length=10)),
-                ('submission', models.CharField(choices=[('unsent', 'Not sent'), ('sent', 'Accepted by the provider'), ('unknown', 'Sent, outcome unknown'), ('refused', 'Refused before any prompt')], default='unsent', max_length=8)),
-                ('checkout_request_id', models.CharField(blank=True, max_length=64, null=True)),
-                ('merchant_request_id', models.CharField(blank=True, max_length=64)),
-                ('result_code', models.CharField(blank=True, max_length=40)),
-                ('result_desc', models.CharField(blank=True, max_length=300)),
-                ('requested_at', models.DateTimeField()),
-                ('answered_at', models.DateTimeField(blank=True, null=True)),
-                ('answer_ms', models.PositiveIntegerField(blank=True, null=True)),
-                ('next_ask_at', models.DateTimeField(blank=True, null=True)),
-                ('asked_count', models.PositiveSmallIntegerField(default=0)),
-                ('last_asked_at', models.DateTimeField(blank=True, null=True)),
-                ('shop', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='tenants.shop')),
-                ('config', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='payments.paymentconfig')),
-                ('version', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='payments.credentialversion')),
-                ('payment', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='attempts', to='payments.payment')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=tenants.ids.new_id,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("number", models.PositiveSmallIntegerField()),
+                ("round", models.PositiveSmallIntegerField(default=1)),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("created", "Created"),
+                            ("submitted", "Submitted"),
+                            ("succeeded", "Succeeded"),
+                            ("failed", "Failed"),
+                            ("refused", "Refused"),
+                        ],
+                        default="created",
+                        max_length=10,
+                    ),
+                ),
+                (
+                    "submission",
+                    models.CharField(
+                        choices=[
+                            ("unsent", "Not sent"),
+                            ("sent", "Accepted by the provider"),
+                            ("unknown", "Sent, outcome unknown"),
+                            ("refused", "Refused before any prompt"),
+                        ],
+                        default="unsent",
+                        max_length=8,
+                    ),
+                ),
+                ("checkout_request_id", models.CharField(blank=True, max_length=64, null=True)),
+                ("merchant_request_id", models.CharField(blank=True, max_length=64)),
+                ("result_code", models.CharField(blank=True, max_length=40)),
+                ("result_desc", models.CharField(blank=True, max_length=300)),
+                ("requested_at", models.DateTimeField()),
+                ("answered_at", models.DateTimeField(blank=True, null=True)),
+                ("answer_ms", models.PositiveIntegerField(blank=True, null=True)),
+                ("next_ask_at", models.DateTimeField(blank=True, null=True)),
+                ("asked_count", models.PositiveSmallIntegerField(default=0)),
+                ("last_asked_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "shop",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="tenants.shop",
+                    ),
+                ),
+                (
+                    "config",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="payments.paymentconfig",
+                    ),
+                ),
+                (
+                    "version",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="payments.credentialversion",
+                    ),
+                ),
+                (
+                    "payment",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="attempts",
+                        to="payments.payment",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['number'],
+                "ordering": ["number"],
             },
         ),
         migrations.CreateModel(
-            name='ProviderCallback',
+            name="ProviderCallback",
             fields=[
-                ('id', models.UUIDField(default=tenants.ids.new_id, editable=False, primary_key=True, serialize=False)),
-                ('kind', models.CharField(choices=[('stk', 'STK result')], max_length=8)),
-                ('subject_id', models.UUIDField()),
-                ('status', models.CharField(choices=[('new', 'New'), ('applied', 'Applied'), ('duplicate', 'Duplicate'), ('quarantined', 'Quarantined'), ('dead', 'Could not be applied')], default='new', max_length=12, verbose_name='status')),
-                ('body', payments.fields.EncryptedTextField(bind=(), default='')),
-                ('digest', models.CharField(max_length=64)),
-                ('size', models.PositiveIntegerField(verbose_name='bytes')),
-                ('content_type', models.CharField(blank=True, max_length=100)),
-                ('source_ip', models.GenericIPAddressField(null=True, verbose_name='source')),
-                ('result_code', models.CharField(blank=True, max_length=40, verbose_name='result code')),
-                ('result_desc', models.CharField(blank=True, max_length=300)),
-                ('checkout_request_id', models.CharField(blank=True, max_length=64)),
-                ('merchant_request_id', models.CharField(blank=True, max_length=64)),
-                ('problem', models.CharField(blank=True, max_length=300, verbose_name='problem')),
-                ('tries', models.PositiveSmallIntegerField(default=0, verbose_name='tries')),
-                ('next_try_at', models.DateTimeField(blank=True, null=True)),
-                ('received_at', models.DateTimeField(default=django.utils.timezone.now, verbose_name='received')),
-                ('settled_at', models.DateTimeField(blank=True, null=True, verbose_name='settled')),
-                ('processing_ms', models.PositiveIntegerField(blank=True, null=True)),
-                ('payment', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='callbacks', to='payments.payment')),
-                ('shop', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='tenants.shop')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=tenants.ids.new_id,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("kind", models.CharField(choices=[("stk", "STK result")], max_length=8)),
+                ("subject_id", models.UUIDField()),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("new", "New"),
+                            ("applied", "Applied"),
+                            ("duplicate", "Duplicate"),
+                            ("quarantined", "Quarantined"),
+                            ("dead", "Could not be applied"),
+                        ],
+                        default="new",
+                        max_length=12,
+                        verbose_name="status",
+                    ),
+                ),
+                ("body", payments.fields.EncryptedTextField(bind=(), default="")),
+                ("digest", models.CharField(max_length=64)),
+                ("size", models.PositiveIntegerField(verbose_name="bytes")),
+                ("content_type", models.CharField(blank=True, max_length=100)),
+                ("source_ip", models.GenericIPAddressField(null=True, verbose_name="source")),
+                (
+                    "result_code",
+                    models.CharField(blank=True, max_length=40, verbose_name="result code"),
+                ),
+                ("result_desc", models.CharField(blank=True, max_length=300)),
+                ("checkout_request_id", models.CharField(blank=True, max_length=64)),
+                ("merchant_request_id", models.CharField(blank=True, max_length=64)),
+                ("problem", models.CharField(blank=True, max_length=300, verbose_name="problem")),
+                ("tries", models.PositiveSmallIntegerField(default=0, verbose_name="tries")),
+                ("next_try_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "received_at",
+                    models.DateTimeField(
+                        default=django.utils.timezone.now, verbose_name="received"
+                    ),
+                ),
+                ("settled_at", models.DateTimeField(blank=True, null=True, verbose_name="settled")),
+                ("processing_ms", models.PositiveIntegerField(blank=True, null=True)),
+                (
+                    "payment",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="callbacks",
+                        to="payments.payment",
+                    ),
+                ),
+                (
+                    "shop",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="tenants.shop",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'callback',
-                'verbose_name_plural': 'callback inbox',
-                'ordering': ['-received_at', '-id'],
+                "verbose_name": "callback",
+                "verbose_name_plural": "callback inbox",
+                "ordering": ["-received_at", "-id"],
             },
         ),
         migrations.CreateModel(
-            name='Evidence',
+            name="Evidence",
             fields=[
-                ('id', models.UUIDField(default=tenants.ids.new_id, editable=False, primary_key=True, serialize=False)),
-                ('environment', models.CharField(choices=[('sandbox', 'Sandbox'), ('production', 'Production')], max_length=10)),
-                ('source', models.CharField(choices=[('stk_callback', 'STK callback'), ('stk_query', 'STK query'), ('c2b_confirmation', 'C2B confirmation'), ('pull', 'Pull transactions'), ('transaction_status', 'Transaction status'), ('statement', 'Statement'), ('reversal', 'Reversal'), ('staff', 'Staff')], max_length=20)),
-                ('verdict', models.CharField(choices=[('succeeded', 'Succeeded'), ('failed', 'Failed'), ('pending', 'Not settled'), ('reversed', 'Reversed')], max_length=10)),
-                ('is_final', models.BooleanField(default=False)),
-                ('is_duplicate_receipt', models.BooleanField(default=False)),
-                ('result_code', models.CharField(blank=True, max_length=40)),
-                ('result_desc', models.CharField(blank=True, max_length=300)),
-                ('amount', models.DecimalField(decimal_places=6, max_digits=18, null=True)),
-                ('receipt_number', models.CharField(blank=True, max_length=32)),
-                ('paid_at', models.DateTimeField(null=True)),
-                ('digest', models.CharField(max_length=64)),
-                ('recorded_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('attempt', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='payments.attempt')),
-                ('shop', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='tenants.shop')),
-                ('payment', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='evidence', to='payments.payment')),
-                ('callback', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='payments.providercallback')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=tenants.ids.new_id,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                (
+                    "environment",
+                    models.CharField(
+                        choices=[("sandbox", "Sandbox"), ("production", "Production")],
+                        max_length=10,
+                    ),
+                ),
+                (
+                    "source",
+                    models.CharField(
+                        choices=[
+                            ("stk_callback", "STK callback"),
+                            ("stk_query", "STK query"),
+                            ("c2b_confirmation", "C2B confirmation"),
+                            ("pull", "Pull transactions"),
+                            ("transaction_status", "Transaction status"),
+                            ("statement", "Statement"),
+                            ("reversal", "Reversal"),
+                            ("staff", "Staff"),
+                        ],
+                        max_length=20,
+                    ),
+                ),
+                (
+                    "verdict",
+                    models.CharField(
+                        choices=[
+                            ("succeeded", "Succeeded"),
+                            ("failed", "Failed"),
+                            ("pending", "Not settled"),
+                            ("reversed", "Reversed"),
+                        ],
+                        max_length=10,
+                    ),
+                ),
+                ("is_final", models.BooleanField(default=False)),
+                ("is_duplicate_receipt", models.BooleanField(default=False)),
+                ("result_code", models.CharField(blank=True, max_length=40)),
+                ("result_desc", models.CharField(blank=True, max_length=300)),
+                ("amount", models.DecimalField(decimal_places=6, max_digits=18, null=True)),
+                ("receipt_number", models.CharField(blank=True, max_length=32)),
+                ("paid_at", models.DateTimeField(null=True)),
+                ("digest", models.CharField(max_length=64)),
+                (
+                    "recorded_at",
+                    models.DateTimeField(default=django.utils.timezone.now, editable=False),
+                ),
+                (
+                    "attempt",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="payments.attempt",
+                    ),
+                ),
+                (
+                    "shop",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="tenants.shop",
+                    ),
+                ),
+                (
+                    "payment",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="evidence",
+                        to="payments.payment",
+                    ),
+                ),
+                (
+                    "callback",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to="payments.providercallback",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['recorded_at', 'id'],
+                "ordering": ["recorded_at", "id"],
             },
         ),
         migrations.CreateModel(
-            name='Receipt',
+            name="Receipt",
             fields=[
-                ('id', models.UUIDField(default=tenants.ids.new_id, editable=False, primary_key=True, serialize=False)),
-                ('environment', models.CharField(choices=[('sandbox', 'Sandbox'), ('production', 'Production')], max_length=10)),
-                ('family', models.CharField(choices=[('mpesa', 'M-Pesa'), ('airtel', 'Airtel Money'), ('bank', 'Bank'), ('card', 'Card')], max_length=8)),
-                ('number', models.CharField(max_length=32, verbose_name='receipt')),
-                ('amount', models.DecimalField(decimal_places=2, max_digits=12, null=True, verbose_name='amount')),
-                ('status', models.CharField(choices=[('unallocated', 'Unallocated'), ('held', 'Held'), ('in_review', 'In review'), ('credited', 'Credited'), ('reversed', 'Reversed')], max_length=12, verbose_name='status')),
-                ('channel', models.CharField(choices=[('stk', 'STK push'), ('c2b', 'C2B'), ('pull', 'Pull'), ('statement', 'Statement'), ('manual', 'Manual')], max_length=10, verbose_name='channel')),
-                ('shortcode', models.CharField(blank=True, max_length=32)),
-                ('account_reference', models.CharField(blank=True, max_length=40)),
-                ('payer_masked', models.CharField(blank=True, max_length=40)),
-                ('paid_at', models.DateTimeField(null=True, verbose_name='paid')),
-                ('claimed_at', models.DateTimeField(null=True)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('config', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='payments.paymentconfig')),
-                ('payment', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='receipts', to='payments.payment')),
-                ('shop', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='tenants.shop')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=tenants.ids.new_id,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                (
+                    "environment",
+                    models.CharField(
+                        choices=[("sandbox", "Sandbox"), ("production", "Production")],
+                        max_length=10,
+                    ),
+                ),
+                (
+                    "family",
+                    models.CharField(
+                        choices=[
+                            ("mpesa", "M-Pesa"),
+                            ("airtel", "Airtel Money"),
+                            ("bank", "Bank"),
+                            ("card", "Card"),
+                        ],
+                        max_length=8,
+                    ),
+                ),
+                ("number", models.CharField(max_length=32, verbose_name="receipt")),
+                (
+                    "amount",
+                    models.DecimalField(
+                        decimal_places=2, max_digits=12, null=True, verbose_name="amount"
+                    ),
+                ),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("unallocated", "Unallocated"),
+                            ("held", "Held"),
+                            ("in_review", "In review"),
+                            ("credited", "Credited"),
+                            ("reversed", "Reversed"),
+                        ],
+                        max_length=12,
+                        verbose_name="status",
+                    ),
+                ),
+                (
+                    "channel",
+                    models.CharField(
+                        choices=[
+                            ("stk", "STK push"),
+                            ("c2b", "C2B"),
+                            ("pull", "Pull"),
+                            ("statement", "Statement"),
+                            ("manual", "Manual"),
+                        ],
+                        max_length=10,
+                        verbose_name="channel",
+                    ),
+                ),
+                ("shortcode", models.CharField(blank=True, max_length=32)),
+                ("account_reference", models.CharField(blank=True, max_length=40)),
+                ("payer_masked", models.CharField(blank=True, max_length=40)),
+                ("paid_at", models.DateTimeField(null=True, verbose_name="paid")),
+                ("claimed_at", models.DateTimeField(null=True)),
+                (
+                    "created_at",
+                    models.DateTimeField(default=django.utils.timezone.now, editable=False),
+                ),
+                (
+                    "config",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="payments.paymentconfig",
+                    ),
+                ),
+                (
+                    "payment",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="receipts",
+                        to="payments.payment",
+                    ),
+                ),
+                (
+                    "shop",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="tenants.shop",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'receipt',
-                'verbose_name_plural': 'receipts',
-                'ordering': ['-created_at'],
+                "verbose_name": "receipt",
+                "verbose_name_plural": "receipts",
+                "ordering": ["-created_at"],
             },
         ),
         migrations.CreateModel(
-            name='Review',
+            name="Review",
             fields=[
-                ('id', models.UUIDField(default=tenants.ids.new_id, editable=False, primary_key=True, serialize=False)),
-                ('environment', models.CharField(choices=[('sandbox', 'Sandbox'), ('production', 'Production')], max_length=10)),
-                ('code', models.CharField(choices=[('AMOUNT_MISMATCH', 'The amount paid is not the amount asked'), ('DUPLICATE_RECEIPT', 'The receipt belongs to another payment'), ('UNLISTED_SOURCE', 'Callback from an unlisted address'), ('ORDER_PAID_TWICE', 'The order is already paid'), ('REVERSED_AFTER_RELEASE', 'Taken back after release'), ('CONFLICT', 'The provider said both no and yes'), ('SURPLUS', 'Paid more than once'), ('UNRESOLVED', 'Nobody told what became of it'), ('DEAD_CALLBACK', 'A callback could not be applied')], max_length=24, verbose_name='reason')),
-                ('subject', models.CharField(blank=True, max_length=64)),
-                ('blocking', models.BooleanField(default=False, verbose_name='blocking')),
-                ('opened_at', models.DateTimeField(default=django.utils.timezone.now, verbose_name='opened')),
-                ('resolved_at', models.DateTimeField(blank=True, null=True, verbose_name='resolved')),
-                ('resolved_by', models.CharField(blank=True, max_length=254)),
-                ('resolution', models.CharField(blank=True, max_length=20)),
-                ('reason', models.CharField(blank=True, max_length=300)),
-                ('callback', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='payments.providercallback')),
-                ('payment', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='reviews', to='payments.payment')),
-                ('shop', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='tenants.shop')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=tenants.ids.new_id,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                (
+                    "environment",
+                    models.CharField(
+                        choices=[("sandbox", "Sandbox"), ("production", "Production")],
+                        max_length=10,
+                    ),
+                ),
+                (
+                    "code",
+                    models.CharField(
+                        choices=[
+                            ("AMOUNT_MISMATCH", "The amount paid is not the amount asked"),
+                            ("DUPLICATE_RECEIPT", "The receipt belongs to another payment"),
+                            ("UNLISTED_SOURCE", "Callback from an unlisted address"),
+                            ("ORDER_PAID_TWICE", "The order is already paid"),
+                            ("REVERSED_AFTER_RELEASE", "Taken back after release"),
+                            ("CONFLICT", "The provider said both no and yes"),
+                            ("SURPLUS", "Paid more than once"),
+                            ("UNRESOLVED", "Nobody told what became of it"),
+                            ("DEAD_CALLBACK", "A callback could not be applied"),
+                        ],
+                        max_length=24,
+                        verbose_name="reason",
+                    ),
+                ),
+                ("subject", models.CharField(blank=True, max_length=64)),
+                ("blocking", models.BooleanField(default=False, verbose_name="blocking")),
+                (
+                    "opened_at",
+                    models.DateTimeField(default=django.utils.timezone.now, verbose_name="opened"),
+                ),
+                (
+                    "resolved_at",
+                    models.DateTimeField(blank=True, null=True, verbose_name="resolved"),
+                ),
+                ("resolved_by", models.CharField(blank=True, max_length=254)),
+                ("resolution", models.CharField(blank=True, max_length=20)),
+                ("reason", models.CharField(blank=True, max_length=300)),
+                (
+                    "callback",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to="payments.providercallback",
+                    ),
+                ),
+                (
+                    "payment",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="reviews",
+                        to="payments.payment",
+                    ),
+                ),
+                (
+                    "shop",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="tenants.shop",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'review',
-                'verbose_name_plural': 'reviews',
-                'ordering': ['-opened_at'],
+                "verbose_name": "review",
+                "verbose_name_plural": "reviews",
+                "ordering": ["-opened_at"],
             },
         ),
         migrations.CreateModel(
-            name='ShortcodeClaim',
+            name="ShortcodeClaim",
             fields=[
-                ('id', models.UUIDField(default=tenants.ids.new_id, editable=False, primary_key=True, serialize=False)),
-                ('environment', models.CharField(choices=[('sandbox', 'Sandbox'), ('production', 'Production')], max_length=10)),
-                ('family', models.CharField(choices=[('mpesa', 'M-Pesa'), ('airtel', 'Airtel Money'), ('bank', 'Bank'), ('card', 'Card')], max_length=8)),
-                ('shortcode', models.CharField(max_length=32)),
-                ('is_shared', models.BooleanField(default=False, verbose_name='shared')),
-                ('claimed_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('config', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='claims', to='payments.paymentconfig')),
-                ('shop', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='tenants.shop')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=tenants.ids.new_id,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                (
+                    "environment",
+                    models.CharField(
+                        choices=[("sandbox", "Sandbox"), ("production", "Production")],
+                        max_length=10,
+                    ),
+                ),
+                (
+                    "family",
+                    models.CharField(
+                        choices=[
+                            ("mpesa", "M-Pesa"),
+                            ("airtel", "Airtel Money"),
+                            ("bank", "Bank"),
+                            ("card", "Card"),
+                        ],
+                        max_length=8,
+                    ),
+                ),
+                ("shortcode", models.CharField(max_length=32)),
+                ("is_shared", models.BooleanField(default=False, verbose_name="shared")),
+                ("claimed_at", models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "config",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="claims",
+                        to="payments.paymentconfig",
+                    ),
+                ),
+                (
+                    "shop",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="tenants.shop",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'shortcode claim',
-                'verbose_name_plural': 'shortcode claims',
-                'ordering': ['-claimed_at'],
+                "verbose_name": "shortcode claim",
+                "verbose_name_plural": "shortcode claims",
+                "ordering": ["-claimed_at"],
             },
         ),
         migrations.CreateModel(
-            name='TokenRefusal',
+            name="TokenRefusal",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('app_fingerprint', models.CharField(max_length=64)),
-                ('at', models.DateTimeField()),
-                ('token_age_s', models.PositiveIntegerField()),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("app_fingerprint", models.CharField(max_length=64)),
+                ("at", models.DateTimeField()),
+                ("token_age_s", models.PositiveIntegerField()),
             ],
             options={
-                'indexes': [models.Index(fields=['app_fingerprint', '-at'], name='token_refusal_app')],
+                "indexes": [
+                    models.Index(fields=["app_fingerprint", "-at"], name="token_refusal_app")
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Transition',
+            name="Transition",
             fields=[
-                ('id', models.UUIDField(default=tenants.ids.new_id, editable=False, primary_key=True, serialize=False)),
-                ('number', models.PositiveSmallIntegerField()),
-                ('from_status', models.CharField(blank=True, choices=[('created', 'Created'), ('pending', 'Waiting'), ('completed', 'Completed'), ('failed', 'Failed'), ('expired', 'Expired'), ('reversed', 'Reversed')], max_length=10)),
-                ('to_status', models.CharField(choices=[('created', 'Created'), ('pending', 'Waiting'), ('completed', 'Completed'), ('failed', 'Failed'), ('expired', 'Expired'), ('reversed', 'Reversed')], max_length=10)),
-                ('why', models.CharField(blank=True, max_length=200)),
-                ('actor_kind', models.CharField(max_length=10)),
-                ('actor_label', models.CharField(blank=True, max_length=254)),
-                ('at', models.DateTimeField()),
-                ('evidence', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='payments.evidence')),
-                ('payment', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='transitions', to='payments.payment')),
-                ('shop', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='tenants.shop')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=tenants.ids.new_id,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("number", models.PositiveSmallIntegerField()),
+                (
+                    "from_status",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("created", "Created"),
+                            ("pending", "Waiting"),
+                            ("completed", "Completed"),
+                            ("failed", "Failed"),
+                            ("expired", "Expired"),
+                            ("reversed", "Reversed"),
+                        ],
+                        max_length=10,
+                    ),
+                ),
+                (
+                    "to_status",
+                    models.CharField(
+                        choices=[
+                            ("created", "Created"),
+                            ("pending", "Waiting"),
+                            ("completed", "Completed"),
+                            ("failed", "Failed"),
+                            ("expired", "Expired"),
+                            ("reversed", "Reversed"),
+                        ],
+                        max_length=10,
+                    ),
+                ),
+                ("why", models.CharField(blank=True, max_length=200)),
+                ("actor_kind", models.CharField(max_length=10)),
+                ("actor_label", models.CharField(blank=True, max_length=254)),
+                ("at", models.DateTimeField()),
+                (
+                    "evidence",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="payments.evidence",
+                    ),
+                ),
+                (
+                    "payment",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="transitions",
+                        to="payments.payment",
+                    ),
+                ),
+                (
+                    "shop",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="tenants.shop",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['number'],
+                "ordering": ["number"],
             },
         ),
         migrations.CreateModel(
-            name='VerificationRun',
+            name="VerificationRun",
             fields=[
-                ('id', models.UUIDField(default=tenants.ids.new_id, editable=False, primary_key=True, serialize=False)),
-                ('stages', models.JSONField(default=list)),
-                ('status', models.CharField(choices=[('running', 'Running'), ('waiting', 'Waiting for the provider'), ('done', 'Done')], default='running', max_length=8)),
-                ('phone_number', models.CharField(blank=True, help_text='Masked.', max_length=16)),
-                ('actor', models.JSONField(default=dict)),
-                ('started_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('finished_at', models.DateTimeField(blank=True, null=True)),
-                ('config', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='runs', to='payments.paymentconfig')),
-                ('shop', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='tenants.shop')),
-                ('version', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='payments.credentialversion')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=tenants.ids.new_id,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("stages", models.JSONField(default=list)),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("running", "Running"),
+                            ("waiting", "Waiting for the provider"),
+                            ("done", "Done"),
+                        ],
+                        default="running",
+                        max_length=8,
+                    ),
+                ),
+                ("phone_number", models.CharField(blank=True, help_text="Masked.", max_length=16)),
+                ("actor", models.JSONField(default=dict)),
+                ("started_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("finished_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "config",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="runs",
+                        to="payments.paymentconfig",
+                    ),
+                ),
+                (
+                    "shop",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="tenants.shop",
+                    ),
+                ),
+                (
+                    "version",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="payments.credentialversion",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-started_at'],
+                "ordering": ["-started_at"],
             },
         ),
         migrations.CreateModel(
-            name='VerificationLog',
+            name="VerificationLog",
             fields=[
-                ('id', models.UUIDField(default=tenants.ids.new_id, editable=False, primary_key=True, serialize=False)),
-                ('type', models.CharField(choices=[('credential_test', 'Credential test'), ('oauth_token', 'OAuth token'), ('stk_push_test', 'STK push test'), ('callback_test', 'Callback test'), ('balance_check', 'Balance check')], max_length=16)),
-                ('stage', models.CharField(blank=True, choices=[('fields', 'Fields and store number'), ('base_url', 'Our own address'), ('oauth', 'Consumer key and secret'), ('passkey', 'Passkey'), ('callback', 'Callbacks reach us'), ('urls', 'C2B addresses'), ('prompt', 'KES 1 prompt to the owner'), ('balance', 'Account balance')], max_length=16)),
-                ('result', models.CharField(choices=[('pending', 'Waiting for an answer'), ('success', 'Success'), ('failed', 'Failed'), ('timeout', 'Timed out'), ('error', 'Error')], max_length=8)),
-                ('next_action', models.CharField(blank=True, max_length=300)),
-                ('checkout_request_id', models.CharField(blank=True, db_index=True, max_length=64)),
-                ('response_code', models.CharField(blank=True, max_length=40)),
-                ('response_message', models.CharField(blank=True, max_length=300)),
-                ('error_details', models.CharField(blank=True, max_length=500)),
-                ('duration_ms', models.PositiveIntegerField(default=0)),
-                ('request_payload', models.JSONField(default=dict)),
-                ('response_payload', models.JSONField(default=dict)),
-                ('initiated_by', models.CharField(blank=True, max_length=254)),
-                ('ip_address', models.GenericIPAddressField(null=True)),
-                ('user_agent', models.CharField(blank=True, max_length=200)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('config', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='verifications', to='payments.paymentconfig')),
-                ('shop', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='tenants.shop')),
-                ('version', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, to='payments.credentialversion')),
-                ('run', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='logs', to='payments.verificationrun')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=tenants.ids.new_id,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                (
+                    "type",
+                    models.CharField(
+                        choices=[
+                            ("credential_test", "Credential test"),
+                            ("oauth_token", "OAuth token"),
+                            ("stk_push_test", "STK push test"),
+                            ("callback_test", "Callback test"),
+                            ("balance_check", "Balance check"),
+                        ],
+                        max_length=16,
+                    ),
+                ),
+                (
+                    "stage",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("fields", "Fields and store number"),
+                            ("base_url", "Our own address"),
+                            ("oauth", "Consumer key and secret"),
+                            ("passkey", "Passkey"),
+                            ("callback", "Callbacks reach us"),
+                            ("urls", "C2B addresses"),
+                            ("prompt", "KES 1 prompt to the owner"),
+                            ("balance", "Account balance"),
+                        ],
+                        max_length=16,
+                    ),
+                ),
+                (
+                    "result",
+                    models.CharField(
+                        choices=[
+                            ("pending", "Waiting for an answer"),
+                            ("success", "Success"),
+                            ("failed", "Failed"),
+                            ("timeout", "Timed out"),
+                            ("error", "Error"),
+                        ],
+                        max_length=8,
+                    ),
+                ),
+                ("next_action", models.CharField(blank=True, max_length=300)),
+                ("checkout_request_id", models.CharField(blank=True, db_index=True, max_length=64)),
+                ("response_code", models.CharField(blank=True, max_length=40)),
+                ("response_message", models.CharField(blank=True, max_length=300)),
+                ("error_details", models.CharField(blank=True, max_length=500)),
+                ("duration_ms", models.PositiveIntegerField(default=0)),
+                ("request_payload", models.JSONField(default=dict)),
+                ("response_payload", models.JSONField(default=dict)),
+                ("initiated_by", models.CharField(blank=True, max_length=254)),
+                ("ip_address", models.GenericIPAddressField(null=True)),
+                ("user_agent", models.CharField(blank=True, max_length=200)),
+                (
+                    "created_at",
+                    models.DateTimeField(default=django.utils.timezone.now, editable=False),
+                ),
+                (
+                    "config",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="verifications",
+                        to="payments.paymentconfig",
+                    ),
+                ),
+                (
+                    "shop",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="tenants.shop",
+                    ),
+                ),
+                (
+                    "version",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        to="payments.credentialversion",
+                    ),
+                ),
+                (
+                    "run",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="logs",
+                        to="payments.verificationrun",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-created_at'],
+                "ordering": ["-created_at"],
             },
         ),
         migrations.AddIndex(
-            model_name='paymentconfig',
-            index=models.Index(fields=['shop', 'provider', 'is_active'], name='config_shop_provider'),
+            model_name="paymentconfig",
+            index=models.Index(
+                fields=["shop", "provider", "is_active"], name="config_shop_provider"
+            ),
         ),
         migrations.AddIndex(
-            model_name='paymentconfig',
-            index=models.Index(fields=['shop', 'branch', 'is_active'], name='config_shop_branch'),
+            model_name="paymentconfig",
+            index=models.Index(fields=["shop", "branch", "is_active"], name="config_shop_branch"),
         ),
         migrations.AddIndex(
-            model_name='paymentconfig',
-            index=models.Index(fields=['shortcode', 'provider'], name='config_shortcode'),
+            model_name="paymentconfig",
+            index=models.Index(fields=["shortcode", "provider"], name="config_shortcode"),
         ),
         migrations.AddIndex(
-            model_name='paymentconfig',
-            index=models.Index(fields=['status', 'rotation_scheduled_at'], name='config_rotation'),
+            model_name="paymentconfig",
+            index=models.Index(fields=["status", "rotation_scheduled_at"], name="config_rotation"),
         ),
         migrations.AddConstraint(
-            model_name='paymentconfig',
-            constraint=models.UniqueConstraint(condition=models.Q(('deleted_at', None)), fields=('shop', 'branch', 'provider', 'environment', 'shortcode', 'account_number'), name='config_shortcode_once_a_branch', nulls_distinct=False),
+            model_name="paymentconfig",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("deleted_at", None)),
+                fields=("shop", "branch", "provider", "environment", "shortcode", "account_number"),
+                name="config_shortcode_once_a_branch",
+                nulls_distinct=False,
+            ),
         ),
         migrations.AddConstraint(
-            model_name='paymentconfig',
-            constraint=models.UniqueConstraint(condition=models.Q(('deleted_at', None), ('is_default', True)), fields=('shop', 'branch', 'provider', 'environment'), name='config_one_default', nulls_distinct=False),
+            model_name="paymentconfig",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("deleted_at", None), ("is_default", True)),
+                fields=("shop", "branch", "provider", "environment"),
+                name="config_one_default",
+                nulls_distinct=False,
+            ),
         ),
         migrations.AddConstraint(
-            model_name='paymentconfig',
-            constraint=models.CheckConstraint(condition=models.Q(('is_active', False), ('status', 'verified'), _connector='OR'), name='config_active_only_if_verified'),
+            model_name="paymentconfig",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("is_active", False), ("status", "verified"), _connector="OR"),
+                name="config_active_only_if_verified",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='paymentconfig',
-            constraint=models.CheckConstraint(condition=models.Q(('min_amount__gte', 1), ('max_amount__gte', models.F('min_amount')), ('max_amount__lte', Decimal('250000'))), name='config_amounts_in_order'),
+            model_name="paymentconfig",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("min_amount__gte", 1),
+                    ("max_amount__gte", models.F("min_amount")),
+                    ("max_amount__lte", Decimal("250000")),
+                ),
+                name="config_amounts_in_order",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='paymentconfig',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('provider', 'mpesa_till'), _negated=True), models.Q(('store_number', ''), _negated=True), _connector='OR'), name='config_till_has_store_number'),
+            model_name="paymentconfig",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("provider", "mpesa_till"), _negated=True),
+                    models.Q(("store_number", ""), _negated=True),
+                    _connector="OR",
+                ),
+                name="config_till_has_store_number",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='credentialversion',
-            constraint=models.UniqueConstraint(fields=('config', 'number'), name='version_number_once'),
+            model_name="credentialversion",
+            constraint=models.UniqueConstraint(
+                fields=("config", "number"), name="version_number_once"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='credentialversion',
-            constraint=models.UniqueConstraint(condition=models.Q(('status', 'current')), fields=('config',), name='version_one_current'),
+            model_name="credentialversion",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("status", "current")),
+                fields=("config",),
+                name="version_one_current",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='event',
-            constraint=models.UniqueConstraint(fields=('shop', 'environment', 'seq'), name='event_no_gap'),
+            model_name="event",
+            constraint=models.UniqueConstraint(
+                fields=("shop", "environment", "seq"), name="event_no_gap"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='eventcounter',
-            constraint=models.UniqueConstraint(fields=('shop', 'environment'), name='event_counter_once'),
+            model_name="eventcounter",
+            constraint=models.UniqueConstraint(
+                fields=("shop", "environment"), name="event_counter_once"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='goliveapproval',
-            constraint=models.UniqueConstraint(condition=models.Q(('decided_at', None)), fields=('config',), name='approval_one_open'),
+            model_name="goliveapproval",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("decided_at", None)),
+                fields=("config",),
+                name="approval_one_open",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='goliveapproval',
-            constraint=models.CheckConstraint(condition=models.Q(('decided_by', None), models.Q(('decided_by', models.F('asked_by')), _negated=True), _connector='OR'), name='approval_by_a_second_person'),
+            model_name="goliveapproval",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("decided_by", None),
+                    models.Q(("decided_by", models.F("asked_by")), _negated=True),
+                    _connector="OR",
+                ),
+                name="approval_by_a_second_person",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='notice',
-            constraint=models.UniqueConstraint(condition=models.Q(('closed_at', None)), fields=('shop', 'config', 'code', 'subject'), name='notice_one_open', nulls_distinct=False),
+            model_name="notice",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("closed_at", None)),
+                fields=("shop", "config", "code", "subject"),
+                name="notice_one_open",
+                nulls_distinct=False,
+            ),
         ),
         migrations.AddIndex(
-            model_name='payment',
-            index=models.Index(fields=['shop', 'environment', '-created_at', '-id'], name='payment_shop_newest'),
+            model_name="payment",
+            index=models.Index(
+                fields=["shop", "environment", "-created_at", "-id"], name="payment_shop_newest"
+            ),
         ),
         migrations.AddIndex(
-            model_name='payment',
-            index=models.Index(fields=['shop', 'environment', 'branch', '-created_at'], name='payment_branch'),
+            model_name="payment",
+            index=models.Index(
+                fields=["shop", "environment", "branch", "-created_at"], name="payment_branch"
+            ),
         ),
         migrations.AddIndex(
-            model_name='payment',
-            index=models.Index(fields=['shop', 'environment', 'status', '-created_at'], name='payment_status'),
+            model_name="payment",
+            index=models.Index(
+                fields=["shop", "environment", "status", "-created_at"], name="payment_status"
+            ),
         ),
         migrations.AddIndex(
-            model_name='payment',
-            index=models.Index(fields=['config', '-created_at'], name='payment_config'),
+            model_name="payment",
+            index=models.Index(fields=["config", "-created_at"], name="payment_config"),
         ),
         migrations.AddIndex(
-            model_name='payment',
-            index=models.Index(fields=['shop', 'phone_index', '-created_at'], name='payment_phone'),
+            model_name="payment",
+            index=models.Index(fields=["shop", "phone_index", "-created_at"], name="payment_phone"),
         ),
         migrations.AddIndex(
-            model_name='payment',
-            index=models.Index(condition=models.Q(('order_ref', ''), _negated=True), fields=['shop', 'order_ref'], name='payment_order'),
+            model_name="payment",
+            index=models.Index(
+                condition=models.Q(("order_ref", ""), _negated=True),
+                fields=["shop", "order_ref"],
+                name="payment_order",
+            ),
         ),
         migrations.AddIndex(
-            model_name='payment',
-            index=models.Index(condition=models.Q(('receipt_number', ''), _negated=True), fields=['receipt_number'], name='payment_receipt'),
+            model_name="payment",
+            index=models.Index(
+                condition=models.Q(("receipt_number", ""), _negated=True),
+                fields=["receipt_number"],
+                name="payment_receipt",
+            ),
         ),
         migrations.AddIndex(
-            model_name='payment',
-            index=models.Index(fields=['shop', 'account_reference'], name='payment_account'),
+            model_name="payment",
+            index=models.Index(fields=["shop", "account_reference"], name="payment_account"),
         ),
         migrations.AddIndex(
-            model_name='payment',
-            index=models.Index(condition=models.Q(('status__in', ['created', 'pending'])), fields=['expires_at'], name='payment_overdue'),
+            model_name="payment",
+            index=models.Index(
+                condition=models.Q(("status__in", ["created", "pending"])),
+                fields=["expires_at"],
+                name="payment_overdue",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='payment',
-            constraint=models.UniqueConstraint(condition=models.Q(('status__in', ['created', 'pending']), models.Q(('phone_index', ''), _negated=True)), fields=('shop', 'environment', 'phone_index'), name='payment_one_live_per_phone'),
+            model_name="payment",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(
+                    ("status__in", ["created", "pending"]),
+                    models.Q(("phone_index", ""), _negated=True),
+                ),
+                fields=("shop", "environment", "phone_index"),
+                name="payment_one_live_per_phone",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='payment',
-            constraint=models.UniqueConstraint(condition=models.Q(('status__in', ['created', 'pending']), models.Q(('order_ref', ''), _negated=True)), fields=('shop', 'environment', 'order_ref'), name='payment_one_live_per_order'),
+            model_name="payment",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(
+                    ("status__in", ["created", "pending"]),
+                    models.Q(("order_ref", ""), _negated=True),
+                ),
+                fields=("shop", "environment", "order_ref"),
+                name="payment_one_live_per_order",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='payment',
-            constraint=models.CheckConstraint(condition=models.Q(('amount__gt', 0)), name='payment_amount_positive'),
+            model_name="payment",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("amount__gt", 0)), name="payment_amount_positive"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='payment',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('status', 'completed'), _negated=True), ('completed_at__isnull', False), _connector='OR'), name='payment_completed_has_time'),
+            model_name="payment",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("status", "completed"), _negated=True),
+                    ("completed_at__isnull", False),
+                    _connector="OR",
+                ),
+                name="payment_completed_has_time",
+            ),
         ),
         pgtrigger.migrations.AddTrigger(
-            model_name='payment',
-            trigger=pgtrigger.compiler.Trigger(name='payment_moves', sql=pgtrigger.compiler.UpsertTriggerSql(func="\n            IF OLD.status IS DISTINCT FROM NEW.status AND NOT ((OLD.status = 'created' AND NEW.status = 'completed') OR (OLD.status = 'created' AND NEW.status = 'expired') OR (OLD.status = 'created' AND NEW.status = 'failed') OR (OLD.status = 'created' AND NEW.status = 'pending') OR (OLD.status = 'pending' AND NEW.status = 'completed') OR (OLD.status = 'pending' AND NEW.status = 'expired') OR (OLD.status = 'pending' AND NEW.status = 'failed') OR (OLD.status = 'expired' AND NEW.status = 'completed') OR (OLD.status = 'expired' AND NEW.status = 'failed') OR (OLD.status = 'expired' AND NEW.status = 'pending') OR (OLD.status = 'failed' AND NEW.status = 'completed') OR (OLD.status = 'failed' AND NEW.status = 'pending') OR (OLD.status = 'completed' AND NEW.status = 'reversed')) THEN\n                RAISE EXCEPTION 'payment %: % may not become %', OLD.id, OLD.status, NEW.status;\n            END IF;\n            IF OLD.amount IS DISTINCT FROM NEW.amount OR OLD.currency IS DISTINCT FROM NEW.currency OR OLD.shop_id IS DISTINCT FROM NEW.shop_id OR OLD.branch_id IS DISTINCT FROM NEW.branch_id OR OLD.environment IS DISTINCT FROM NEW.environment OR OLD.order_ref IS DISTINCT FROM NEW.order_ref THEN\n                RAISE EXCEPTION 'payment %: money fields do not change', OLD.id;\n            END IF;\n            RETURN NEW;\n        ", hash='2bfcec9963f490aab50ea9a15eae9b78bc0d312a', operation='UPDATE', pgid='pgtrigger_payment_moves_afd55', table='payments_payment', when='BEFORE')),
+            model_name="payment",
+            trigger=pgtrigger.compiler.Trigger(
+                name="payment_moves",
+                sql=pgtrigger.compiler.UpsertTriggerSql(
+                    func="\n            IF OLD.status IS DISTINCT FROM NEW.status AND NOT ((OLD.status = 'created' AND NEW.status = 'completed') OR (OLD.status = 'created' AND NEW.status = 'expired') OR (OLD.status = 'created' AND NEW.status = 'failed') OR (OLD.status = 'created' AND NEW.status = 'pending') OR (OLD.status = 'pending' AND NEW.status = 'completed') OR (OLD.status = 'pending' AND NEW.status = 'expired') OR (OLD.status = 'pending' AND NEW.status = 'failed') OR (OLD.status = 'expired' AND NEW.status = 'completed') OR (OLD.status = 'expired' AND NEW.status = 'failed') OR (OLD.status = 'expired' AND NEW.status = 'pending') OR (OLD.status = 'failed' AND NEW.status = 'completed') OR (OLD.status = 'failed' AND NEW.status = 'pending') OR (OLD.status = 'completed' AND NEW.status = 'reversed')) THEN\n                RAISE EXCEPTION 'payment %: % may not become %', OLD.id, OLD.status, NEW.status;\n            END IF;\n            IF OLD.amount IS DISTINCT FROM NEW.amount OR OLD.currency IS DISTINCT FROM NEW.currency OR OLD.shop_id IS DISTINCT FROM NEW.shop_id OR OLD.branch_id IS DISTINCT FROM NEW.branch_id OR OLD.environment IS DISTINCT FROM NEW.environment OR OLD.order_ref IS DISTINCT FROM NEW.order_ref THEN\n                RAISE EXCEPTION 'payment %: money fields do not change', OLD.id;\n            END IF;\n            RETURN NEW;\n        ",
+                    hash="2bfcec9963f490aab50ea9a15eae9b78bc0d312a",
+                    operation="UPDATE",
+                    pgid="pgtrigger_payment_moves_afd55",
+                    table="payments_payment",
+                    when="BEFORE",
+                ),
+            ),
         ),
         migrations.AddIndex(
-            model_name='idempotencykey',
-            index=models.Index(fields=['created_at'], name='idempotency_age'),
+            model_name="idempotencykey",
+            index=models.Index(fields=["created_at"], name="idempotency_age"),
         ),
         migrations.AddConstraint(
-            model_name='idempotencykey',
-            constraint=models.UniqueConstraint(fields=('shop', 'environment', 'key'), name='idempotency_key_once'),
+            model_name="idempotencykey",
+            constraint=models.UniqueConstraint(
+                fields=("shop", "environment", "key"), name="idempotency_key_once"
+            ),
         ),
         migrations.AddIndex(
-            model_name='attempt',
-            index=models.Index(condition=models.Q(('next_ask_at__isnull', False)), fields=['next_ask_at'], name='attempt_due'),
+            model_name="attempt",
+            index=models.Index(
+                condition=models.Q(("next_ask_at__isnull", False)),
+                fields=["next_ask_at"],
+                name="attempt_due",
+            ),
         ),
         migrations.AddIndex(
-            model_name='attempt',
-            index=models.Index(fields=['checkout_request_id'], name='attempt_checkout'),
+            model_name="attempt",
+            index=models.Index(fields=["checkout_request_id"], name="attempt_checkout"),
         ),
         migrations.AddConstraint(
-            model_name='attempt',
-            constraint=models.UniqueConstraint(fields=('payment', 'number'), name='attempt_number_once'),
+            model_name="attempt",
+            constraint=models.UniqueConstraint(
+                fields=("payment", "number"), name="attempt_number_once"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='attempt',
-            constraint=models.UniqueConstraint(fields=('config', 'checkout_request_id'), name='attempt_checkout_request_once'),
+            model_name="attempt",
+            constraint=models.UniqueConstraint(
+                fields=("config", "checkout_request_id"), name="attempt_checkout_request_once"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='attempt',
-            constraint=models.CheckConstraint(condition=models.Q(('round__gte', 1), ('round__lte', 3)), name='attempt_three_rounds'),
+            model_name="attempt",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("round__gte", 1), ("round__lte", 3)),
+                name="attempt_three_rounds",
+            ),
         ),
         migrations.AddIndex(
-            model_name='providercallback',
-            index=models.Index(condition=models.Q(('status', 'new')), fields=['next_try_at'], name='callback_to_apply'),
+            model_name="providercallback",
+            index=models.Index(
+                condition=models.Q(("status", "new")),
+                fields=["next_try_at"],
+                name="callback_to_apply",
+            ),
         ),
         migrations.AddIndex(
-            model_name='providercallback',
-            index=models.Index(fields=['subject_id'], name='callback_subject'),
+            model_name="providercallback",
+            index=models.Index(fields=["subject_id"], name="callback_subject"),
         ),
         migrations.AddIndex(
-            model_name='providercallback',
-            index=models.Index(fields=['shop', '-received_at'], name='callback_shop'),
+            model_name="providercallback",
+            index=models.Index(fields=["shop", "-received_at"], name="callback_shop"),
         ),
         migrations.AddIndex(
-            model_name='providercallback',
-            index=models.Index(fields=['-received_at'], name='callback_newest'),
+            model_name="providercallback",
+            index=models.Index(fields=["-received_at"], name="callback_newest"),
         ),
         migrations.AddConstraint(
-            model_name='evidence',
-            constraint=models.UniqueConstraint(fields=('payment', 'digest'), name='evidence_once'),
+            model_name="evidence",
+            constraint=models.UniqueConstraint(fields=("payment", "digest"), name="evidence_once"),
         ),
         pgtrigger.migrations.AddTrigger(
-            model_name='evidence',
-            trigger=pgtrigger.compiler.Trigger(name='evidence_append_only', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'pgtrigger: Cannot delete rows from % table', TG_TABLE_NAME;", hash='0588aeb0f4229f1a9c28afb55c97c88bb5de26d7', operation='DELETE', pgid='pgtrigger_evidence_append_only_5a4e9', table='payments_evidence', when='BEFORE')),
+            model_name="evidence",
+            trigger=pgtrigger.compiler.Trigger(
+                name="evidence_append_only",
+                sql=pgtrigger.compiler.UpsertTriggerSql(
+                    func="RAISE EXCEPTION 'pgtrigger: Cannot delete rows from % table', TG_TABLE_NAME;",
+                    hash="0588aeb0f4229f1a9c28afb55c97c88bb5de26d7",
+                    operation="DELETE",
+                    pgid="pgtrigger_evidence_append_only_5a4e9",
+                    table="payments_evidence",
+                    when="BEFORE",
+                ),
+            ),
         ),
         pgtrigger.migrations.AddTrigger(
-            model_name='evidence',
-            trigger=pgtrigger.compiler.Trigger(name='evidence_fixed', sql=pgtrigger.compiler.UpsertTriggerSql(condition='WHEN (OLD."amount" IS DISTINCT FROM (NEW."amount") OR OLD."payment_id" IS DISTINCT FROM (NEW."payment_id") OR OLD."receipt_number" IS DISTINCT FROM (NEW."receipt_number") OR OLD."verdict" IS DISTINCT FROM (NEW."verdict"))', func="RAISE EXCEPTION 'pgtrigger: Cannot update rows from % table', TG_TABLE_NAME;", hash='6d473cd3ee7342cfd974b8704f03ac0b7151f306', operation='UPDATE', pgid='pgtrigger_evidence_fixed_17acd', table='payments_evidence', when='BEFORE')),
+            model_name="evidence",
+            trigger=pgtrigger.compiler.Trigger(
+                name="evidence_fixed",
+                sql=pgtrigger.compiler.UpsertTriggerSql(
+                    condition='WHEN (OLD."amount" IS DISTINCT FROM (NEW."amount") OR OLD."payment_id" IS DISTINCT FROM (NEW."payment_id") OR OLD."receipt_number" IS DISTINCT FROM (NEW."receipt_number") OR OLD."verdict" IS DISTINCT FROM (NEW."verdict"))',
+                    func="RAISE EXCEPTION 'pgtrigger: Cannot update rows from % table', TG_TABLE_NAME;",
+                    hash="6d473cd3ee7342cfd974b8704f03ac0b7151f306",
+                    operation="UPDATE",
+                    pgid="pgtrigger_evidence_fixed_17acd",
+                    table="payments_evidence",
+                    when="BEFORE",
+                ),
+            ),
         ),
         migrations.AddIndex(
-            model_name='receipt',
-            index=models.Index(fields=['shop', '-created_at'], name='receipt_shop'),
+            model_name="receipt",
+            index=models.Index(fields=["shop", "-created_at"], name="receipt_shop"),
         ),
         migrations.AddConstraint(
-            model_name='receipt',
-            constraint=models.UniqueConstraint(fields=('environment', 'family', 'number'), name='receipt_one_credit'),
+            model_name="receipt",
+            constraint=models.UniqueConstraint(
+                fields=("environment", "family", "number"), name="receipt_one_credit"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='receipt',
-            constraint=models.UniqueConstraint(condition=models.Q(('status', 'credited')), fields=('payment',), name='receipt_one_credited_a_payment'),
+            model_name="receipt",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("status", "credited")),
+                fields=("payment",),
+                name="receipt_one_credited_a_payment",
+            ),
         ),
         migrations.AddIndex(
-            model_name='review',
-            index=models.Index(fields=['shop', '-opened_at'], name='review_shop'),
+            model_name="review",
+            index=models.Index(fields=["shop", "-opened_at"], name="review_shop"),
         ),
         migrations.AddConstraint(
-            model_name='review',
-            constraint=models.UniqueConstraint(fields=('payment', 'code', 'subject'), name='review_once_a_subject', nulls_distinct=False),
+            model_name="review",
+            constraint=models.UniqueConstraint(
+                fields=("payment", "code", "subject"),
+                name="review_once_a_subject",
+                nulls_distinct=False,
+            ),
         ),
         migrations.AddConstraint(
-            model_name='shortcodeclaim',
-            constraint=models.UniqueConstraint(condition=models.Q(('is_shared', False)), fields=('environment', 'family', 'shortcode'), name='claim_one_shop_a_shortcode'),
+            model_name="shortcodeclaim",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("is_shared", False)),
+                fields=("environment", "family", "shortcode"),
+                name="claim_one_shop_a_shortcode",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='shortcodeclaim',
-            constraint=models.UniqueConstraint(fields=('shop', 'environment', 'family', 'shortcode'), name='claim_once_a_shop'),
+            model_name="shortcodeclaim",
+            constraint=models.UniqueConstraint(
+                fields=("shop", "environment", "family", "shortcode"), name="claim_once_a_shop"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='transition',
-            constraint=models.UniqueConstraint(fields=('payment', 'number'), name='transition_number_once'),
+            model_name="transition",
+            constraint=models.UniqueConstraint(
+                fields=("payment", "number"), name="transition_number_once"
+            ),
         ),
         pgtrigger.migrations.AddTrigger(
-            model_name='transition',
-            trigger=pgtrigger.compiler.Trigger(name='transition_append_only', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'pgtrigger: Cannot update or delete rows from % table', TG_TABLE_NAME;", hash='d2333422b151b25092606ab8da6766f5e5493d79', operation='UPDATE OR DELETE', pgid='pgtrigger_transition_append_only_3b31d', table='payments_transition', when='BEFORE')),
+            model_name="transition",
+            trigger=pgtrigger.compiler.Trigger(
+                name="transition_append_only",
+                sql=pgtrigger.compiler.UpsertTriggerSql(
+                    func="RAISE EXCEPTION 'pgtrigger: Cannot update or delete rows from % table', TG_TABLE_NAME;",
+                    hash="d2333422b151b25092606ab8da6766f5e5493d79",
+                    operation="UPDATE OR DELETE",
+                    pgid="pgtrigger_transition_append_only_3b31d",
+                    table="payments_transition",
+                    when="BEFORE",
+                ),
+            ),
         ),
         migrations.AddConstraint(
-            model_name='verificationrun',
-            constraint=models.UniqueConstraint(condition=models.Q(('status', 'running')), fields=('version',), name='verification_one_run'),
+            model_name="verificationrun",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("status", "running")),
+                fields=("version",),
+                name="verification_one_run",
+            ),
         ),
         migrations.AddIndex(
-            model_name='verificationlog',
-            index=models.Index(fields=['config', '-created_at'], name='verification_config'),
+            model_name="verificationlog",
+            index=models.Index(fields=["config", "-created_at"], name="verification_config"),
         ),
         migrations.AddIndex(
-            model_name='verificationlog',
-            index=models.Index(fields=['shop', 'type', '-created_at'], name='verification_shop'),
+            model_name="verificationlog",
+            index=models.Index(fields=["shop", "type", "-created_at"], name="verification_shop"),
         ),
     ]

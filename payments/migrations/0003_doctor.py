@@ -6,25 +6,24 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('payments', '0002_callback_sources'),
+        ("payments", "0002_callback_sources"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='verificationrun',
-            name='msisdn',
-            field=payments.fields.EncryptedTextField(bind=(), default=''),
+            model_name="verificationrun",
+            name="msisdn",
+            field=payments.fields.EncryptedTextField(bind=(), default=""),
         ),
         migrations.AddField(
-            model_name='verificationrun',
-            name='taken_at',
+            model_name="verificationrun",
+            name="taken_at",
             field=models.DateTimeField(blank=True, null=True),
         ),
         migrations.AlterField(
-            model_name='providercallback',
-            name='kind',
+            model_name="providercallback",
+            name="kind",
             field=models.CharField(choices=payments.choices.callback_kinds, max_length=8),
         ),
     ]

@@ -4,20 +4,23 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('payments', '0003_doctor'),
-        ('tenants', '0002_rate_window_unlogged'),
+        ("payments", "0003_doctor"),
+        ("tenants", "0002_rate_window_unlogged"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='payment',
-            name='is_reference_ours',
+            model_name="payment",
+            name="is_reference_ours",
             field=models.BooleanField(default=False),
         ),
         migrations.AddConstraint(
-            model_name='payment',
-            constraint=models.UniqueConstraint(condition=models.Q(('is_reference_ours', True)), fields=('shop', 'environment', 'account_reference'), name='payment_our_reference_once'),
+            model_name="payment",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("is_reference_ours", True)),
+                fields=("shop", "environment", "account_reference"),
+                name="payment_our_reference_once",
+            ),
         ),
     ]

@@ -47,7 +47,8 @@ def _send(notice: Notice) -> bool:
     claimed = _claim(notice)
     if claimed is None:
         return False
-    addresses = admins_of(claimed.shop_id, branch_id=claimed.config and claimed.config.branch_id)
+    branch_id = claimed.config.branch_id if claimed.config else None
+    addresses = admins_of(claimed.shop_id, branch_id=branch_id)
     if not addresses:
         return False
     try:

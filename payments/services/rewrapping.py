@@ -51,7 +51,7 @@ class SealedColumn:
         return f"{self.table}.{self.field.column}"
 
     @property
-    def key(self) -> models.Field:
+    def key(self) -> models.Field[Any, Any]:
         return self.model._meta.pk  # noqa: SLF001
 
     @property
@@ -200,7 +200,7 @@ def _write(column: SealedColumn, texts: dict[Any, str]) -> None:
         )
 
 
-def _waiting(column: SealedColumn) -> models.QuerySet:
+def _waiting(column: SealedColumn) -> models.QuerySet[models.Model]:
     """Return the rows that another key sealed."""
     at = f'"{column.table}"."{column.field.column}"'
     other = f"{at} <> '' AND split_part({at}, '.', 2) <> %s"

@@ -4,21 +4,19 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='SweepState',
+            name="SweepState",
             fields=[
-                ('name', models.CharField(max_length=50, primary_key=True, serialize=False)),
-                ('started_at', models.DateTimeField(null=True)),
-                ('finished_at', models.DateTimeField(null=True)),
-                ('moved', models.IntegerField(default=0)),
-                ('error', models.CharField(blank=True, max_length=300)),
+                ("name", models.CharField(max_length=50, primary_key=True, serialize=False)),
+                ("started_at", models.DateTimeField(null=True)),
+                ("finished_at", models.DateTimeField(null=True)),
+                ("moved", models.IntegerField(default=0)),
+                ("error", models.CharField(blank=True, max_length=300)),
             ],
         ),
     ]

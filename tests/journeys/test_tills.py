@@ -233,7 +233,9 @@ class TestOneOrder:
             daraja.next("late")
             first = cashier.sell(order_ref=f"R-{number}", phone_number=f"07220000{number:02}")
             clock.forward(601)
-            calls = daraja.due_callbacks()
+            # The second prompt of the round before may have been paid too: its callback is due as well.
+            own = attempt_of(first).pk.hex
+            calls = [call for call in daraja.due_callbacks() if own in call[0]]
 
             answers = at_once(
                 [

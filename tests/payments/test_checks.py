@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+from django.db import connection
 
 from payments import checks
 
@@ -44,7 +45,6 @@ class TestDarajaUrls:
 class TestDurability:
     @pytest.mark.django_db
     def test_refuses_a_database_that_answers_before_it_has_written(self, settings):
-        from django.db import connection
 
         settings.DEBUG = False
         with connection.cursor() as cursor:
