@@ -71,8 +71,8 @@ class TestCreate:
         ("field", "value"),
         [
             ("environment", "production"),
-            ("shop", str(uuid.uuid4())),
-            ("branch", str(uuid.uuid4())),
+            ("shop", "e67e9735-8848-442a-97b4-66bfa8f0f23c"),
+            ("branch", "d67da4a3-6953-47a1-96ef-fbf1644e456c"),
             ("branch", "WEST"),
             ("callback_url", "https://evil.example"),
             ("status", "verified"),
