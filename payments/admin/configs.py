@@ -11,11 +11,11 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_variables
 
 from audit.actors import Actor
+from payments.admin.config_columns import ConfigColumns
 from payments.admin.config_pages import ConfigPages
 from payments.admin.config_panels import panels_of
 from payments.admin.doctor import DOCTOR_ACTIONS, VERIFIABLE, DoctorPages
 from payments.admin.forms import FIELDS, ConfigForm
-from payments.admin.looks import choice_badge
 from payments.admin.rotation import ROTATION_ACTIONS, RotationPages
 from payments.admin.secret_fields import secret_fieldsets
 from payments.choices import ConfigStatus, Environment
@@ -26,14 +26,12 @@ from payments.services.config_rules import FIELD_NAMES
 from payments.states import CREDENTIALS_EDITABLE
 from tenants.admin_access import Fence
 from tenants.admin_actions import ObjectAction
-from tenants.admin_base import ShopScopedModelAdmin, sees_several_shops
+from tenants.admin_base import ShopScopedModelAdmin
 from tenants.admin_filters import ScopedRelatedFilter
-from tenants.admin_looks import badge, yes_no
 from tenants.admin_pages import become
-from tenants.roles import Action, Grant, grant
+from tenants.roles import Action, Grant
 
 if TYPE_CHECKING:
-    from django.db.models import QuerySet
     from django.http import HttpRequest
 
 # They say whose money it is; a verified config keeps them.
@@ -105,7 +103,9 @@ _ACTIONS = (
 
 
 @admin.register(PaymentConfig)
-class PaymentConfigAdmin(DoctorPages, RotationPages, ConfigPages, ShopScopedModelAdmin):
+class PaymentConfigAdmin(
+    ConfigColumns, DoctorPages, RotationPages, ConfigPages, ShopScopedModelAdmin
+):
     """How a shop takes money. Everything is done by the services; secrets are never shown."""
 
     view_action = Action.VIEW_CONFIGS
@@ -121,34 +121,10 @@ class PaymentConfigAdmin(DoctorPages, RotationPages, ConfigPages, ShopScopedMode
         ("shop", ScopedRelatedFilter),
         ("branch", ScopedRelatedFilter),
     ]
-    list_select_related = ["shop", "branch", "breaker"]
     search_fields = ["shortcode", "name"]
     search_help_text = gettext_lazy("Shortcode or name")
     expected_errors = (PaymentsError,)
     object_actions = (*_ACTIONS, *DOCTOR_ACTIONS, *ROTATION_ACTIONS)
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet:
-        return super().get_queryset(request).not_deleted()
-
-    def get_list_display(self, request: HttpRequest) -> list[str]:
-        if grant(request.user.platform_role, Action.VIEW_CONFIGS) is Grant.STATUS_ONLY:
-            return ["shortcode", "shown_status", "shown_active", "shop", "provider", "environment"]
-        columns = ["name", "shown_status", "shown_active", "shortcode", "provider"]
-        shop = ["shop"] if sees_several_shops(request) else []
-        return [*columns, *shop, "branch", "shown_environment", "last_tested_at"]
-
-    @admin.display(description=gettext_lazy("status"), ordering="status")
-    def shown_status(self, config: PaymentConfig) -> str:
-        status = choice_badge(ConfigStatus, config.status)
-        return status + badge(_("Default"), "wait") if config.is_default else status
-
-    @admin.display(description=gettext_lazy("environment"), ordering="environment")
-    def shown_environment(self, config: PaymentConfig) -> str:
-        return choice_badge(Environment, config.environment)
-
-    @admin.display(description=gettext_lazy("active"), ordering="is_active")
-    def shown_active(self, config: PaymentConfig) -> str:
-        return yes_no(config.is_active, yes=_("Active"), no=_("Switched off"))
 
     def get_fieldsets(self, request: HttpRequest, obj: PaymentConfig | None = None) -> Any:
         if obj is not None and self._shows_status_only(request, obj):
