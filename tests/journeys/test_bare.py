@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import connection
 from django.utils import timezone
 
 from config.schedule import SWEEPS
@@ -21,6 +20,7 @@ from reconciliation import sweeps
 from reconciliation.models import SweepState
 from reconciliation.running import run_sweep
 from tests.journeys.shopfloor import at_once, open_reviews, row_of
+from tests.processes import database_url
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -66,12 +66,9 @@ class TestWithoutAWorker:
         asked = cashier.sell()
         daraja.deliver(web)
         assert ProviderCallback.objects.get().status == "new"
-        settings_dict = connection.settings_dict
         environment = os.environ | {
             "REDIS_URL": redis_url,
-            "DATABASE_URL": "postgresql://{USER}:{PASSWORD}@{HOST}:{PORT}/{NAME}".format(
-                **settings_dict
-            ),
+            "DATABASE_URL": database_url(),
         }
 
         done = subprocess.run(

@@ -11,7 +11,6 @@ from datetime import timedelta
 
 import pytest
 from django.conf import settings
-from django.db import connection
 from django.utils import timezone
 
 from audit.actors import Actor
@@ -23,6 +22,7 @@ from payments.providers.daraja.simulator import faults
 from payments.services import rotation
 from reconciliation.sweeps import run_due_rotations
 from tests.journeys.shopfloor import at_once, make_due, sweep
+from tests.processes import database_url
 
 ADMIN = Actor.system("mwenye")
 FIRST = {"consumer_key": "canary-first-key-aaaa", "consumer_secret": "canary-first-secret"}
@@ -188,12 +188,10 @@ class TestBesideTheTill:
 
 def _run_until_killed(step, when):
     """Run a rotation in a process of its own, which kills itself at the step."""
-    database = connection.settings_dict
-    name = f"postgresql://{database['USER']}@{database['HOST']}:{database['PORT']}"
     env = {
         **os.environ,
         "DJANGO_SETTINGS_MODULE": "config.settings",
-        "DATABASE_URL": f"{name}/{database['NAME']}",
+        "DATABASE_URL": database_url(),
         "PYTHONPATH": str(settings.BASE_DIR),
     }
     command = [sys.executable, "-c", textwrap.dedent(DEATH), step, when]

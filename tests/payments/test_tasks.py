@@ -29,7 +29,9 @@ def is_done(run):
 
 
 class TestRingVerification:
-    def test_starts_a_thread_without_redis(self, run, daraja):
+    def test_starts_a_thread_without_redis(self, run, daraja, settings):
+        settings.REDIS_URL = ""
+
         tasks.ring_verification(run.pk)
 
         wait_for(lambda: is_done(run))
