@@ -96,9 +96,9 @@ def _development_value(name: str) -> str:
 
 def _decode(name: str, encoded: str) -> bytes:
     try:
-        key = base64.b64decode(
-            encoded.strip(), altchars=b"-_" if "-" in encoded else None, validate=True
-        )
+        # Either alphabet: key makers differ, and a key of 32 bytes reads the same in both.
+        standard = encoded.strip().replace("-", "+").replace("_", "/")
+        key = base64.b64decode(standard, validate=True)
     except (binascii.Error, ValueError) as error:
         raise ImproperlyConfigured(f"{name}: a key is not valid base64.") from error
     if len(key) != KEY_BYTES:
