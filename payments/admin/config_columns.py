@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from django.contrib import admin
 from django.db.models import OuterRef, Subquery
 from django.utils import timezone
-from django.utils.timesince import timesince
+from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -19,6 +19,8 @@ from tenants.admin_looks import NONE, badge, yes_no
 from tenants.roles import Action, Grant, grant
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from django.db.models import QuerySet
     from django.http import HttpRequest
 
@@ -45,15 +47,20 @@ class ConfigColumns:
     def get_list_display(self, request: HttpRequest) -> list[str]:
         if grant(request.user.platform_role, Action.VIEW_CONFIGS) is Grant.STATUS_ONLY:
             return ["shortcode", "shown_status", "shown_active", "shop", "provider", "environment"]
-        columns = ["name", "shown_status", "shown_active", "shown_health", "shortcode", "provider"]
+        columns = ["name", "shown_status", "shown_active", "shown_health", "shown_account"]
         shop = ["shop"] if sees_several_shops(request) else []
-        heard = ["verified_at", "last_callback_at", "shown_token_age"]
+        heard = ["shown_verified", "shown_callback", "shown_token"]
         return [*columns, *shop, "branch", "shown_environment", *heard]
 
     @admin.display(description=gettext_lazy("status"), ordering="status")
     def shown_status(self, config: PaymentConfig) -> str:
         status = choice_badge(ConfigStatus, config.status)
         return status + badge(_("Default"), "wait") if config.is_default else status
+
+    @admin.display(description=gettext_lazy("shortcode"), ordering="shortcode")
+    def shown_account(self, config: PaymentConfig) -> str:
+        kind = config.get_provider_display()
+        return format_html("{}<br><small>{}</small>", config.shortcode, kind)
 
     @admin.display(description=gettext_lazy("health"))
     def shown_health(self, config: PaymentConfig) -> str:
@@ -67,7 +74,27 @@ class ConfigColumns:
     def shown_active(self, config: PaymentConfig) -> str:
         return yes_no(config.is_active, yes=_("Active"), no=_("Switched off"))
 
-    @admin.display(description=gettext_lazy("token age"))
-    def shown_token_age(self, config: Any) -> str:
-        obtained_at = config.token_obtained_at
-        return timesince(obtained_at, timezone.now(), depth=1) if obtained_at else NONE
+    # Ages, not times: the list is read to see what is too old, and has no room for more.
+    @admin.display(description=gettext_lazy("verified"), ordering="verified_at")
+    def shown_verified(self, config: PaymentConfig) -> str:
+        return _age(config.verified_at)
+
+    @admin.display(description=gettext_lazy("callback"), ordering="last_callback_at")
+    def shown_callback(self, config: PaymentConfig) -> str:
+        return _age(config.last_callback_at)
+
+    @admin.display(description=gettext_lazy("token"))
+    def shown_token(self, config: Any) -> str:
+        return _age(config.token_obtained_at)
+
+
+def _age(at: datetime | None) -> str:
+    """Write an age in the unit that fits, short enough for a column."""
+    if at is None:
+        return NONE
+    minutes = int((timezone.now() - at).total_seconds() // 60)
+    if minutes < 60:
+        return _("%(count)s min") % {"count": minutes}
+    if minutes < 48 * 60:
+        return _("%(count)s h") % {"count": minutes // 60}
+    return _("%(count)s days") % {"count": minutes // 1440}
