@@ -1,34 +1,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
 
 import pytest
 from django.test import Client
 
 from tenants.models import User
-from tenants.roles import Role
-from tests.world import Corner, furnish
+from tests.backoffice import ours, root, support, theirs
 
-
-@pytest.fixture
-def ours(db: None, now: datetime) -> Corner:
-    return furnish(name="Zawadi", number=61, now=now)
-
-
-@pytest.fixture
-def theirs(db: None, now: datetime) -> Corner:
-    return furnish(name="Baraka", number=62, now=now)
-
-
-@pytest.fixture
-def support(db: None) -> User:
-    return User.objects.create_user("s@malipo.test", None, platform_role=Role.SUPPORT)
-
-
-@pytest.fixture
-def root(db: None) -> User:
-    return User.objects.create_user("r@malipo.test", None, platform_role=Role.SUPER_ADMIN)
+__all__ = ["browse", "ours", "root", "support", "theirs"]
 
 
 @pytest.fixture
