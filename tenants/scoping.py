@@ -11,15 +11,11 @@ from tenants.ids import new_id
 
 if TYPE_CHECKING:
     import uuid
-    from collections.abc import Iterable
 
 
 class ShopScopedQuerySet(models.QuerySet):
     def for_shop(self, shop: models.Model | uuid.UUID) -> Self:
         return self.filter(shop=shop)
-
-    def for_shops(self, shops: Iterable[models.Model | uuid.UUID]) -> Self:
-        return self.filter(shop__in=list(shops))
 
     def in_environment(self, environment: str) -> Self:
         return self.filter(environment=environment)
