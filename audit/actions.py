@@ -31,6 +31,9 @@ class AuditAction(TextChoices):
     CONFIG_ROTATION_FAILED = "payment_config.rotation_failed", _("Rotation failed")
     CONFIG_ROLLED_BACK = "payment_config.rolled_back", _("Rotation rolled back")
     CONFIG_URLS_REGISTERED = "payment_config.urls_registered", _("C2B addresses registered")
+    CONFIG_PULL_REGISTERED = "payment_config.pull_registered", _("Pull transactions registered")
+    CONFIG_PULL_SWITCHED = "payment_config.pull_switched", _("Pull transactions switched")
+    CONFIG_ADDRESS_SHOWN = "payment_config.address_shown", _("Address for the bank shown")
     CONFIG_APPROVAL_ASKED = "payment_config.approval_asked", _("Go-live approval asked")
     CONFIG_APPROVED = "payment_config.approved", _("Go-live approved")
     CONFIG_APPROVAL_REFUSED = "payment_config.approval_refused", _("Go-live refused")
@@ -59,6 +62,39 @@ class AuditAction(TextChoices):
     USER_UPDATED = "user.updated", _("Person changed")
     BUDGET_CHANGED = "access_token.budget_changed", _("Query budget changed")
     PLATFORM_CHANGED = "platform.changed", _("Platform setting changed")
+    CLAIM_RELEASED = "payment_config.claim_released", _("Shortcode claim released")
+    ACCOUNT_RULES_CHANGED = "payment_config.account_rules_changed", _("Account rules changed")
+    RECEIPT_CLAIMED = "receipt.claimed", _("Receipt claimed")
+    RECEIPT_ALLOCATED = "receipt.allocated", _("Receipt assigned to a payment")
+    RECEIPT_KEPT = "receipt.kept", _("Receipt kept as a walk-in sale")
+    RECEIPT_SPLIT = "receipt.split", _("Receipt split between orders")
+    RECEIPT_TO_REFUND = "receipt.to_refund", _("Receipt marked to be given back")
+    RECEIPT_RELEASED = "receipt.released", _("Assignment of a receipt undone")
+    MANUAL_RECORDED = "payment.manual_recorded", _("Manual payment recorded")
+    MANUAL_VOIDED = "payment.manual_voided", _("Manual payment voided")
+    PAYMENT_REVERSED = "payment.reversed", _("Payment reversed by a person")
+    REVIEW_ASSIGNED = "review.assigned", _("Review assigned")
+    REVIEW_PROPOSED = "review.proposed", _("Resolution of a review proposed")
+    REVIEW_RESOLVED = "review.resolved", _("Review resolved")
+    EXCEPTION_ASSIGNED = "exception.assigned", _("Exception assigned")
+    EXCEPTION_PROPOSED = "exception.proposed", _("Decision about money proposed")
+    REFUND_ASKED = "refund.asked", _("Refund asked")
+    REFUND_APPROVED = "refund.approved", _("Refund approved")
+    REFUND_DECLINED = "refund.declined", _("Refund declined")
+    REFUND_SETTLED = "refund.settled", _("Refund settled by hand")
+    BALANCE_ASKED = "account.balance_asked", _("Account balance asked")
+    NOTICE_MUTED = "notice.muted", _("Warning muted")
+    PAYMENTS_EXPORTED = "payments.exported", _("Payments exported")
+    TRANSCRIPT_EXPORTED = "payment.transcript_exported", _("Transcript exported")
+    CALLBACKS_REPLAYED = "callback.replayed", _("Callbacks processed again")
+    STATEMENT_UPLOADED = "statement.uploaded", _("Statement uploaded")
+    STATEMENT_APPLIED = "statement.applied", _("Statement applied")
+    STATEMENT_DISCARDED = "statement.discarded", _("Statement discarded")
+    TARIFF_CHANGED = "tariff.changed", _("Tariff changed")
+    SHIFT_CLOSED = "shift.closed", _("Shift signed off")
+    PERSON_EXPORTED = "person.exported", _("A person's data exported")
+    PERSON_ERASED = "person.erased", _("A person's data erased")
+    RETENTION_CHANGED = "retention.changed", _("Retention changed")
     AUDIT_EXPORTED = "audit.exported", _("Audit log exported")
 
 
@@ -75,5 +111,17 @@ NEEDS_REASON = frozenset(
         AuditAction.CONFIG_ROTATED,
         AuditAction.PHONE_REVEALED,
         AuditAction.CONFIG_SHARED,
+        AuditAction.CLAIM_RELEASED,
+        AuditAction.RECEIPT_RELEASED,
+        AuditAction.RECEIPT_TO_REFUND,
+        AuditAction.RECEIPT_SPLIT,
+        AuditAction.EXCEPTION_PROPOSED,
+        AuditAction.CALLBACKS_REPLAYED,
+        AuditAction.MANUAL_VOIDED,
+        AuditAction.PAYMENT_REVERSED,
+        AuditAction.REVIEW_PROPOSED,
+        AuditAction.REVIEW_RESOLVED,
+        AuditAction.REFUND_ASKED,
+        AuditAction.PERSON_ERASED,
     }
 )

@@ -37,6 +37,9 @@ _PROBLEMS = (
     gettext_noop("It does not join the entry before it."),
     gettext_noop("It was changed after it was written."),
     gettext_noop("The end of the chain is not the one that was kept."),
+    gettext_noop("The file of kept heads is gone."),
+    gettext_noop("The file of kept heads was emptied."),
+    gettext_noop("The file of kept heads was cut: lines are missing."),
 )
 
 
@@ -88,6 +91,7 @@ class ChainPages:
             "original": _("Does it hold?"),
             "chains": self._chains(request),
             "has_anchors": anchors.is_on(),
+            "loss": anchors.first_loss(),
         }
         return TemplateResponse(request, "admin/audit/auditentry/chains.html", context)
 
@@ -103,6 +107,7 @@ class ChainPages:
             said = {"name": name, "number": fault.seq, "problem": _(fault.problem)}
             text = _("%(name)s: entry %(number)s is the first that does not hold. %(problem)s")
             messages.error(request, text % said)
+        _tell_loss(request)
         return HttpResponseRedirect(reverse("admin:audit_auditentry_chains"))
 
     def download_view(self, request: HttpRequest, chain: str) -> FileResponse:
@@ -158,6 +163,14 @@ class ChainPages:
     def _exports_masked(self, request: HttpRequest, shop_ids: list[Any]) -> bool:
         granted = {grant(request.user.role_in(shop_id), Action.EXPORT) for shop_id in shop_ids}
         return Grant.MASKED in granted
+
+
+def _tell_loss(request: HttpRequest) -> None:
+    """Say that the file outside lost something: the chain may hold, and its witness is gone."""
+    loss = anchors.first_loss()
+    if loss is not None:
+        text = _("%(problem)s Until it is put back, a cut tail would not be noticed.")
+        messages.error(request, text % {"problem": _(loss.problem)})
 
 
 def _may_download(request: HttpRequest, shop: Shop) -> bool:

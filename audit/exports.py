@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import SpooledTemporaryFile
 from typing import IO, TYPE_CHECKING, Any
 
-from audit import chain, verifier
+from audit import anchors, chain, verifier
 from audit.cells import csv_lines
 from audit.masking import mask_emails
 from audit.models import AuditEntry
@@ -45,6 +45,15 @@ The audit log of {name}, one entry a line, and what verifies it.
 
 Python alone is needed. The key is this shop's own: it verifies this chain and opens nothing else.
 Whoever has it could write a chain that verifies; keep it as you keep the log.
+
+What the verifier cannot see alone: a tail that was cut off before the export. heads.jsonl, where it
+is there, holds the heads of this chain that were kept outside the database, one a day; each must be
+an entry of the export, with the same number and hash:
+
+    python verifier.py {slug}-audit.jsonl --key $(cat key.txt) --heads heads.jsonl
+
+Keep the heads.jsonl you downloaded before, and check later exports against it: nobody else can
+change that one.
 """
 
 
@@ -61,6 +70,8 @@ def as_archive(shop: Shop) -> IO[bytes]:
         with archive.open(f"{shop.slug}-audit.jsonl", "w", force_zip64=True) as lines:
             lines.writelines(line.encode() for line in as_lines(shop))
         archive.writestr("key.txt", chain.chain_key(shop.pk).hex() + "\n")
+        if heads := anchors.lines_of(shop.pk):
+            archive.writestr("heads.jsonl", "".join(heads))
         archive.write(Path(verifier.__file__), "verifier.py")
         archive.writestr("README.txt", _README.format(name=shop.name, slug=shop.slug))
     file.seek(0)

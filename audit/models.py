@@ -77,6 +77,10 @@ class AuditHead(models.Model):
     )
     seq = models.BigIntegerField(default=0)
     hash = models.CharField(max_length=64, blank=True)
+    # What was last written outside of it: the file and this row each notice when the other goes.
+    anchored_seq = models.BigIntegerField(default=0)
+    anchored_hash = models.CharField(max_length=64, blank=True)
+    anchored_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         constraints = [

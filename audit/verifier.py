@@ -1,10 +1,13 @@
 """
 Verify an exported audit chain. Needs Python alone; hand it to whoever wants to check us.
 
-    python verifier.py export.jsonl --key <hex of the chain's key>
+    python verifier.py export.jsonl --key <hex of the chain's key> [--heads heads.jsonl]
 
 The export has one JSON object a line, in the order of seq. The key is the chain's own and is given
-with the export; it opens nothing else. Exit code 1 names the first entry that does not hold; 2 says that the file or the key is none.
+with the export; it opens nothing else. A tail that was cut off before the export shows only against
+heads kept elsewhere: one JSON object a line with shop, seq and hash, of which those of the export's
+shop count. Exit code 1 names the first entry that does not hold; 2 says that a file or the key is
+none.
 """
 
 from __future__ import annotations
@@ -62,16 +65,39 @@ def first_fault(key: bytes, links: Iterable[dict[str, Any]]) -> tuple[int, str] 
     return None
 
 
+def first_lost(
+    links: list[dict[str, Any]], heads: Iterable[dict[str, Any]]
+) -> tuple[int, str] | None:
+    """Return the first kept head of the export's shop that is not in it and why, or None."""
+    hashes = {link["seq"]: link["hash"] for link in links}
+    shops = {link["shop"] for link in links}
+    for head in heads:
+        if shops and head["shop"] not in shops:
+            continue
+        if head["seq"] not in hashes:
+            return len(links) + 1, f"It is gone: a kept head is of entry {head['seq']}."
+        if hashes[head["seq"]] != head["hash"]:
+            return head["seq"], "It is not the entry of which a head was kept."
+    return None
+
+
+def _read(path: Path) -> list[dict[str, Any]]:
+    with path.open(encoding="utf-8") as lines:
+        return [json.loads(line) for line in lines if line.strip()]
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description="Verify an exported audit chain.")
     parser.add_argument("export", type=Path)
     parser.add_argument("--key", required=True, help="the chain's key, in hex")
+    parser.add_argument("--heads", type=Path, help="heads that were kept elsewhere")
     given = parser.parse_args()
     try:
-        with given.export.open(encoding="utf-8") as lines:
-            links = [json.loads(line) for line in lines if line.strip()]
+        links = _read(given.export)
         fault = first_fault(bytes.fromhex(given.key), links)
-    except (ValueError, KeyError, TypeError) as error:
+        if fault is None and given.heads:
+            fault = first_lost(links, _read(given.heads))
+    except (OSError, ValueError, KeyError, TypeError) as error:
         sys.stdout.write(f"This is no export of an audit chain, or no key: {error!r}\n")
         return 2
     if fault:

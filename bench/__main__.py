@@ -16,7 +16,7 @@ from bench.plan import QUICK, WHOLE, Plan
 from bench.results import Row, table
 from config.devprocesses import say
 
-WORKLOADS = ("B1", "B2", "B3", "B4", "B6", "B7", "B8", "B12")
+WORKLOADS = ("B1", "B2", "B3", "B4", "B6", "B7", "B8", "B10", "B11", "B12")
 
 
 def main(arguments: list[str]) -> int:
@@ -73,7 +73,17 @@ def _prepare(stage: stages.Stage) -> dict[str, Callable[[], list[Row]]]:
     django.setup()
     from django.core.management import call_command  # noqa: PLC0415
 
-    from bench import callbacks, calls, memory, polls, prompts, rewrapping, world  # noqa: PLC0415
+    from bench import (  # noqa: PLC0415
+        callbacks,
+        calls,
+        memory,
+        polls,
+        prompts,
+        questions,
+        rewrapping,
+        statements,
+        world,
+    )
 
     started = time.monotonic()
     call_command("migrate", verbosity=0)
@@ -87,6 +97,8 @@ def _prepare(stage: stages.Stage) -> dict[str, Callable[[], list[Row]]]:
         "B6": lambda: calls.resolving(stage.plan),
         "B7": lambda: calls.sealing(stage.plan),
         "B8": lambda: rewrapping.rewrapping_all(stage.plan),
+        "B10": lambda: questions.asking(stage, stalls),
+        "B11": lambda: statements.importing_statements(stage.plan),
         "B12": lambda: memory.resting(stage),
     }
 

@@ -21,6 +21,7 @@ class Plan:
     busy_s: float = 18.0
     upstream_s: float = 2.0
     callbacks_per_s: float = 40.0
+    statement_lines: int = 50_000
     # What the product itself sets: when a till is answered, when a call is given up.
     answer_within_s: float = 6.0
     give_up_s: float = 20.0
@@ -38,5 +39,6 @@ QUICK = Plan(
     idle_s=3.0,
     busy_s=6.0,
     upstream_s=0.5,
+    statement_lines=4_000,
     give_up_s=8.0,
 )

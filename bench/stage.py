@@ -33,9 +33,9 @@ class BenchError(Exception):
 
 
 @contextmanager
-def own_database(server_url: str) -> Iterator[str]:
+def own_database(server_url: str, suffix: str = "") -> Iterator[str]:
     """Make a database beside the given one, give its address, and drop it at the end."""
-    name = f"malipo_bench_{os.getpid()}"
+    name = f"malipo_bench_{os.getpid()}{suffix}"
     with psycopg.connect(server_url, autocommit=True) as server:
         if server.execute("SHOW synchronous_commit").fetchone() != ("on",):
             raise BenchError("The floors count on synchronous_commit = on.")

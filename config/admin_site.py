@@ -1,37 +1,86 @@
 from __future__ import annotations
 
+import uuid
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from django.contrib.admin import AdminSite
 from django.contrib.auth.views import PasswordResetConfirmView
-from django.urls import path, reverse_lazy
+from django.urls import path, reverse, reverse_lazy
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.views.i18n import set_language
 
-from reconciliation import dashboards
+from reconciliation import dashboards, pages
+from reconciliation.reversal_banner import reversals_for
+from reconciliation.trouble_banner import Troubles, troubles_for
 from tenants import support
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
     from django.template.response import TemplateResponse
-    from django.urls import URLPattern, URLResolver
+    from django.urls import ResolverMatch, URLPattern, URLResolver
 
 # The sidebar: title and pages. A page that is not named here is the platform's.
 GROUPS: tuple[tuple[Any, tuple[str, ...]], ...] = (
-    (_("Money"), ("payments.Payment", "payments.Review", "payments.ProviderCallback")),
+    (
+        _("Money"),
+        (
+            "reconciliation.ExceptionItem",
+            "reconciliation_find",
+            "payments.Payment",
+            "payments.ReceiptCheck",
+            "payments.UnallocatedReceipt",
+            "payments.Receipt",
+            "payments.Refund",
+            "payments.Review",
+            "reconciliation.Shift",
+            "reconciliation.StatementImport",
+            "payments.AccountBalance",
+            "payments.ProviderRequest",
+            "payments.ProviderCallback",
+            "reconciliation.Replay",
+        ),
+    ),
     (
         _("Set-up"),
-        ("payments.PaymentConfig", "tenants.Branch", "tenants.Membership", "tenants.ApiKey"),
+        (
+            "payments.PaymentConfig",
+            "payments.GoLiveApproval",
+            "tenants.Branch",
+            "tenants.Membership",
+            "tenants.ApiKey",
+            "tenants.ShopSettings",
+            "reconciliation.ConfigBearer",
+            "reconciliation_persons",
+        ),
     ),
-    (_("Watch"), ("audit.AuditEntry", "tenants.SupportAccess")),
+    (
+        _("Numbers"),
+        (
+            "reconciliation_overview",
+            "reconciliation_failed",
+            "reconciliation_stuck",
+            "reconciliation_health",
+            "reconciliation_books",
+            "reconciliation.Run",
+        ),
+    ),
+    (
+        _("Watch"),
+        ("reconciliation_monitor", "payments.Notice", "audit.AuditEntry", "tenants.SupportAccess"),
+    ),
     (
         _("Platform"),
         (
+            "reconciliation_platform",
+            "reconciliation_retention",
+            "reconciliation.Tariff",
             "tenants.Shop",
             "tenants.User",
             "payments.CallbackSource",
             "payments.AccessToken",
+            "payments.ShortcodeClaim",
             "reconciliation.SweepState",
             "django_celery_beat.PeriodicTask",
             "django_celery_beat.IntervalSchedule",
@@ -40,8 +89,27 @@ GROUPS: tuple[tuple[Any, tuple[str, ...]], ...] = (
         ),
     ),
 )
-# Kept out of the sidebar: kinds of schedule we do not use, and a log we do not keep.
+# Where people of a branch look while customers are there: the banner of money taken back.
+_BANNER_PAGES = {
+    "index",
+    *(
+        f"{name}_{page}"
+        for name in ("payments_payment", "payments_receipt", "tenants_branch")
+        for page in ("changelist", "change")
+    ),
+    "payments_unallocatedreceipt_changelist",
+}
+# Where the banner "something is wrong" stands; a config's own page says it in its own words.
+_TROUBLE_PAGES = {
+    "index",
+    "tenants_branch_changelist",
+    "tenants_branch_change",
+    "payments_paymentconfig_changelist",
+}
+# Kept out of the sidebar: what one comes to from a row, kinds of schedule we do not use, and a log
+# we do not keep.
 _HIDDEN = {
+    "reconciliation_transcript",
     "django_celery_beat.ClockedSchedule",
     "django_celery_beat.SolarSchedule",
     "axes.AccessLog",
@@ -67,6 +135,7 @@ class MalipoAdminSite(AdminSite):
         return [
             path("language/", set_language, name="set_language"),
             path("invitation/<uidb64>/<token>/", invitation, name="invitation"),
+            *pages.urls_of(self),
             *super().get_urls(),
         ]
 
@@ -76,12 +145,23 @@ class MalipoAdminSite(AdminSite):
             return super().get_app_list(request, app_label)
         if not self.has_permission(request):
             return []
-        pages = self._pages(request)
+        found = self._pages(request)
         groups = [
-            (title, [pages.pop(name) for name in names if name in pages]) for title, names in GROUPS
+            (title, [found.pop(name) for name in names if name in found]) for title, names in GROUPS
         ]
-        groups[-1][1].extend(page for name, page in pages.items() if name not in _HIDDEN)
+        groups[-1][1].extend(page for name, page in found.items() if name not in _HIDDEN)
         return [_group(title, models) for title, models in groups if models]
+
+    def each_context(self, request: HttpRequest) -> dict[str, Any]:
+        """Add the reversals, which are read by the pages alone that show the banner."""
+        match = request.resolver_match
+        shows = match is not None and match.url_name in _BANNER_PAGES
+        context = super().each_context(request)
+        if shows and self.has_permission(request):
+            context["reversals"] = reversals_for(request.user, now=timezone.now())
+        if match is not None and match.url_name in _TROUBLE_PAGES and self.has_permission(request):
+            context["troubles"] = _troubles_on(request, match)
+        return context
 
     def index(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
@@ -96,18 +176,37 @@ class MalipoAdminSite(AdminSite):
 
     def _pages(self, request: HttpRequest) -> dict[str, dict[str, Any]]:
         waiting = self._waiting(request)
-        pages = {}
+        found = pages.menu_for(request.user)
         for app in self._build_app_dict(request).values():
             for page in app["models"]:
                 name = f"{app['app_label']}.{page['object_name']}"
-                pages[name] = {**page, "waiting": waiting.get(name, 0)}
-        return pages
+                found[name] = {
+                    **page,
+                    **_menu_of(self._registry[page["model"]]),
+                    "waiting": waiting.get(name, 0),
+                }
+        return found
 
     def _waiting(self, request: HttpRequest) -> dict[str, int]:
         """Count once a request: the sidebar is built twice on some pages."""
         if not hasattr(request, "waiting_work"):
             request.waiting_work = dashboards.waiting(request.user, now=timezone.now())
         return request.waiting_work
+
+
+def _troubles_on(request: HttpRequest, match: ResolverMatch) -> Troubles:
+    """Say what is wrong; on the page of a branch, what concerns it."""
+    branch_id = None
+    if match.url_name == "tenants_branch_change":
+        with suppress(ValueError):
+            branch_id = uuid.UUID(match.kwargs["object_id"])
+    return troubles_for(request.user, branch_id=branch_id, now=timezone.now())
+
+
+def _menu_of(model_admin: Any) -> dict[str, Any]:
+    """Return where the menu leads instead of a list, for an admin whose page does something."""
+    page = getattr(model_admin, "menu_page", "")
+    return {"name": model_admin.menu_name, "admin_url": reverse(page)} if page else {}
 
 
 def _group(title: Any, models: list[Any]) -> dict[str, Any]:

@@ -71,6 +71,7 @@ def run(stage: Stage, foreground: Foreground) -> None:
     stage.start(environment)
     seeded = seed(foreground, environment)
     stage.wait_until_ready(environment)
+    introduce(foreground, environment)
     result = seeded | {"simulator_url": environment["DARAJA_SANDBOX_URL"]}
     write_private(RESULT, json.dumps(result, indent=2))
     say(describe(result))
@@ -131,6 +132,22 @@ def seed(foreground: Foreground, environment: dict[str, str]) -> dict[str, Any]:
     except ValueError as error:
         raise Failure("`manage.py seed_demo --json` printed something else.") from error
     return seeded
+
+
+def introduce(foreground: Foreground, environment: dict[str, str]) -> None:
+    """Let the simulator know the shops, so that a phone can pay them by hand."""
+    command = [*MANAGE, "demo_addresses"]
+    known = run_logged(foreground, "addresses", command, environment)
+    simulator = http.client.HTTPConnection(
+        "127.0.0.1", int(environment["SIMULATOR_PORT"]), timeout=5
+    )
+    try:
+        simulator.request("POST", "/simulator/knobs", body=known)
+        simulator.getresponse().read()
+    except (OSError, http.client.HTTPException) as error:
+        raise Failure("the simulator does not answer.") from error
+    finally:
+        simulator.close()
 
 
 class Stage:

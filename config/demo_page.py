@@ -20,6 +20,9 @@ Take a payment (the demo phone pays by itself after about two seconds)
     -d '{{"amount": "150", "phone_number": "0708374149"}}'
   Any other number rings on the handset page, where you press Pay or Cancel.
 
+Let a customer pay unasked: "Pay by hand" on the handset page, to 600100 or till 5200101.
+The message it shows is what a customer would show at the counter.
+
 Handset          {simulator_url}/
 API docs         {base_url}/api/docs
 Logs             .dev/*.log

@@ -16,6 +16,7 @@ from typing import Any
 from django.conf import settings
 from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import render
 from django.urls import Resolver404, get_resolver
 from django_structlog.middlewares import RequestMiddleware
 from structlog.contextvars import bound_contextvars
@@ -72,6 +73,25 @@ class RequestLog(RequestMiddleware):
     @staticmethod
     def format_request(request: HttpRequest) -> str:
         return f"{request.method} {request.path}"
+
+
+class UploadLimit:
+    """
+    Refuse a body far larger than any upload before it is read.
+
+    A file a little too large is read, so that its form can say so; Django would first put two
+    hundred megabytes on the disk.
+    """
+
+    def __init__(self, get_response: _NEXT) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        announced = request.META.get("CONTENT_LENGTH") or "0"
+        most = 2 * settings.STATEMENT_MAX_MB * 1024**2
+        if announced.isascii() and announced.isdigit() and int(announced[:20]) > most:
+            return render(request, "413.html", {"most": settings.STATEMENT_MAX_MB}, status=413)
+        return self.get_response(request)
 
 
 class ApiShortcut:

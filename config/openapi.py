@@ -16,10 +16,11 @@ SETTINGS: dict[str, Any] = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "SCHEMA_PATH_PREFIX": "/api/v1",
-    # Two fields are called status; each gets the name of its own vocabulary.
+    # Several fields are called status or kind; each gets the name of its own vocabulary.
     "ENUM_NAME_OVERRIDES": {
         "ConfigStatusEnum": "payments.choices.ConfigStatus",
         "PaymentStatusEnum": "payments.choices.PaymentStatus",
         "AttemptStatusEnum": "payments.choices.AttemptStatus",
+        "RuleKindEnum": "payments.receipt_choices.RuleKind",
     },
 }

@@ -2,7 +2,8 @@
 Make and check the callback addresses: `/cb/s/<attempt id hex>/<mac hex>` and their like.
 
 s names an attempt, p a verification's KES 1 prompt, c a config (with /v and /c for C2B validation
-and confirmation), l a verification run: there we call ourselves.
+and confirmation), b one whose bank tells of money, r and t an asynchronous request (its result, its time-out), l a verification run:
+there we call ourselves.
 
 Safaricom signs nothing, so the address is the lock: HMAC-SHA256 over kind and id, cut to 128 bits,
 checked before the database is touched. Hex cannot spell the words Safaricom forbids (daraja.md
@@ -36,6 +37,17 @@ def c2b_urls(config_id: uuid.UUID) -> tuple[str, str]:
     """Return the addresses of C2B validation and confirmation."""
     base = f"{settings.PUBLIC_BASE_URL}{callback_path('c', config_id)}"
     return f"{base}/v", f"{base}/c"
+
+
+def bank_url(config_id: uuid.UUID) -> str:
+    """Return the address a bank must tell of money at."""
+    return f"{settings.PUBLIC_BASE_URL}{callback_path('b', config_id)}"
+
+
+def request_urls(request_id: uuid.UUID) -> tuple[str, str]:
+    """Return the addresses for the result of an asynchronous request and for its time-out."""
+    base = settings.PUBLIC_BASE_URL
+    return f"{base}{callback_path('r', request_id)}", f"{base}{callback_path('t', request_id)}"
 
 
 def loop_path(run_id: uuid.UUID) -> str:

@@ -10,6 +10,7 @@ from django.core import checks
 from django.db import connection
 
 from payments.callback_urls import forbidden_words_in
+from payments.services.certificates import fingerprints
 
 
 @checks.register()
@@ -65,6 +66,20 @@ def check_daraja_urls(**_kwargs: Any) -> list[checks.CheckMessage]:
             )
         )
     return problems
+
+
+@checks.register(checks.Tags.security)
+def check_certificates(**_kwargs: Any) -> list[checks.CheckMessage]:
+    """Refuse a certificate no initiator's password can be sealed with."""
+    return [
+        checks.Error(
+            f"DARAJA_CERTIFICATE_FILE_{environment.upper()} is no RSA certificate.",
+            hint="Leave it out to use Safaricom's own.",
+            id="payments.E007",
+        )
+        for environment, fingerprint in fingerprints().items()
+        if not fingerprint
+    ]
 
 
 @checks.register(checks.Tags.database)

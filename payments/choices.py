@@ -94,6 +94,19 @@ class BreakerState(TextChoices):
     HALF_OPEN = "half_open", _("Half open")
 
 
+class HealthReason(TextChoices):
+    """Why a verified config is not quite healthy; all but the first leave it in use."""
+
+    BREAKER_OPEN = "breaker_open", _("Left alone for a while: it failed again and again.")
+    FAILURES = "failures", _("The last requests through it failed.")
+    CALLBACKS_MISSING = (
+        "callbacks_missing",
+        _("No callback comes: payments are settled by asking, which takes longer."),
+    )
+    SUCCESS_DROPPED = "success_dropped", _("Far fewer payments succeed than usual.")
+    LAST_TEST = "last_test", _("The last test did not succeed.")
+
+
 class NoticeCode(TextChoices):
     """What a shop is told on its first page until it is over."""
 
@@ -104,6 +117,26 @@ class NoticeCode(TextChoices):
     CREDENTIALS_EXPIRE = "credentials_expire", _("Credentials expire soon")
     APPROVAL_WAITS = "approval_waits", _("A payment config waits for approval")
     BREAKER_OPEN = "breaker_open", _("A payment config is out of use for now")
+    REVERSED = "reversed", _("A customer took money back")
+    FAILURES_OF_PHONE = "failures_of_phone", _("One phone fails again and again")
+    FAILURES_OF_CASHIER = "failures_of_cashier", _("One cashier's prompts fail again and again")
+    USED_CODES = "used_codes", _("Used or invented receipts are shown again and again")
+    SAME_AMOUNTS = "same_amounts", _("Many payments of the same amount")
+    UNUSUAL_AMOUNT = "unusual_amount", _("A payment far above what is usual")
+    CLAIMED_ELSEWHERE = "claimed_elsewhere", _("A receipt was shown at two branches")
+    PULL_REFUSED = "pull_refused", _("Safaricom gives no list of transactions")
+    CALLBACKS_SILENT = "callbacks_silent", _("No callbacks while payments wait")
+    C2B_SILENT = "c2b_silent", _("Payments by hand are no longer told")
+    C2B_UNREGISTERED = "c2b_unregistered", _("Payments by hand are told to nobody")
+    TOKEN_REFUSED = "token_refused", _("Safaricom gives no access token")
+    STATEMENT_OVERDUE = "statement_overdue", _("A statement is overdue")
+    REVIEWS_AGEING = "reviews_ageing", _("Reviews wait too long")
+    PAYMENTS_STUCK = "payments_stuck", _("Payments nobody can tell the end of")
+
+
+def notice_codes() -> list[tuple[str, Any]]:
+    """Return the choices as a function: a new code must not ask for a migration."""
+    return list(NoticeCode.choices)
 
 
 class VerificationResult(TextChoices):
@@ -188,6 +221,7 @@ class ReviewCode(TextChoices):
     SURPLUS = "SURPLUS", _("Paid more than once")
     UNRESOLVED = "UNRESOLVED", _("Nobody told what became of it")
     DEAD_CALLBACK = "DEAD_CALLBACK", _("A callback could not be applied")
+    NOT_AT_SAFARICOM = "NOT_AT_SAFARICOM", _("Safaricom does not list the receipt")
 
 
 class CallbackStatus(TextChoices):
@@ -203,6 +237,9 @@ class CallbackKind(TextChoices):
     PROOF = "proof", _("Proof of control")
     C2B = "c2b", _("C2B confirmation")
     C2B_VALIDATION = "c2b_ask", _("C2B validation")
+    RESULT = "result", _("Result of a request")
+    QUEUE_TIMEOUT = "timeout", _("Time-out of a request")
+    BANK = "bank", _("Notice of a bank")
 
 
 def callback_kinds() -> list[tuple[str, Any]]:

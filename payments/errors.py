@@ -79,6 +79,18 @@ class OrderAlreadyPaid(PaymentsError):
     code = "order_already_paid"
 
 
+class ReceiptAlreadyUsed(PaymentsError):
+    """The receipt paid for something already, or is being looked into."""
+
+    code = "receipt_already_used"
+
+
+class AmountDiffers(PaymentsError):
+    """The receipt is of another amount."""
+
+    code = "amount_differs"
+
+
 class OrderInProgress(PaymentsError):
     """A live payment with this order_ref exists."""
 

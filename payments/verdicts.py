@@ -22,6 +22,8 @@ from payments.choices import PaymentStatus as Status
 from payments.choices import ReviewCode
 
 _SUCCESS_CODE = "0"
+# Our own refund, or a person of the shop: nobody took anything behind its back.
+_OUR_OWN = frozenset({Source.REVERSAL, Source.STAFF})
 
 
 @dataclass(frozen=True)
@@ -55,10 +57,11 @@ class AskedAttempt:
 
 @dataclass(frozen=True)
 class Expected:
-    """What the payment asked for."""
+    """What the payment asked for; is_live says that goods leave the shop for it."""
 
     amount: Decimal
     attempts: tuple[AskedAttempt, ...] = ()
+    is_live: bool = False
 
 
 @dataclass(frozen=True)
@@ -97,10 +100,12 @@ def decide(expected: Expected, facts: Sequence[Fact]) -> Verdict:
         *_surplus_and_differing(expected, own, credited),
         *_conflicts(facts, said_yes),
     }
+    if expected.is_live and paid:
+        doubts |= _taken_back_after_release(facts, credited)
     status: str | None
     deciding: Fact | None
     if paid:
-        status, deciding = _paid_or_taken_back(facts, paid)
+        status, deciding = _paid_or_taken_back(_takings_back(facts, credited), paid)
     else:
         deciding = _final_no(expected, facts)
         status = Status.FAILED if deciding else None
@@ -133,9 +138,25 @@ def moves(current: str, verdict: Verdict) -> list[str]:
     return [wanted]
 
 
-def _paid_or_taken_back(facts: Sequence[Fact], paid: list[Fact]) -> tuple[str, Fact]:
-    taken_back = [fact for fact in facts if fact.verdict == Said.REVERSED]
-    return (Status.REVERSED, taken_back[0]) if taken_back else (Status.COMPLETED, paid[0])
+def _takings_back(facts: Sequence[Fact], credited: str) -> list[Fact]:
+    """Find what took the credited money back; a surplus receipt that went back is no loss."""
+    said = [fact for fact in facts if fact.verdict == Said.REVERSED]
+    return [f for f in said if not credited or f.receipt_number in ("", credited)]
+
+
+def _paid_or_taken_back(taken_back: list[Fact], paid: list[Fact]) -> tuple[str, Fact]:
+    if taken_back:
+        return Status.REVERSED, taken_back[0]
+    # Money that came by itself brings no code; whoever says more decides, whatever came first.
+    return Status.COMPLETED, next((fact for fact in paid if fact.result_code), paid[0])
+
+
+def _taken_back_after_release(facts: Sequence[Fact], credited: str) -> set[Doubt]:
+    """Doubt a payment taken back by anybody but us: the goods may have left for it."""
+    taken_back = _takings_back(facts, credited)
+    if not taken_back or any(fact.source in _OUR_OWN for fact in taken_back):
+        return set()
+    return {Doubt(ReviewCode.REVERSED_AFTER_RELEASE, credited, blocking=True)}
 
 
 def _differing(expected: Expected, own: Sequence[Fact]) -> list[Fact]:
@@ -231,10 +252,16 @@ def _conflicts(facts: Sequence[Fact], said_yes: list[Fact]) -> set[Doubt]:
         yes = [fact for fact in said_yes if fact.attempt_id == no.attempt_id]
         proven = any(f.source == Source.STK_QUERY or _is_whole(f) for f in yes)
         if yes and (no.source == Source.STK_CALLBACK or not proven):
-            second_source = len({fact.source for fact in yes}) > 1
+            second_source = len({fact.source for fact in yes} | _arrived(said_yes)) > 1
             subject = str(no.attempt_id)
             doubts.add(Doubt(ReviewCode.CONFLICT, subject, blocking=not second_source))
     return doubts
+
+
+def _arrived(said_yes: Sequence[Fact]) -> set[str]:
+    """Name the sources that saw this payment's money come, though of no attempt in particular."""
+    arrived = [fact for fact in said_yes if fact.attempt_id is None and not fact.is_foreign]
+    return {fact.source for fact in arrived if _is_whole(fact)}
 
 
 def _is_whole(fact: Fact) -> bool:

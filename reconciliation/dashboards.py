@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from django.db.models import Case, When
+from django.db.models import Case, Q, Value, When
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from payments.choices import ConfigStatus, Environment, NoticeCode, ReviewCode
-from payments.models import Notice, Payment, PaymentConfig, Review
-from payments.services import stats
+from payments.choices import ConfigStatus, Environment, NoticeCode, ReceiptStatus, ReviewCode
+from payments.models import Notice, Payment, PaymentConfig, Receipt, Refund, Review
+from payments.receipt_choices import RefundStatus
+from payments.services import receipt_rows, stats, suspicions
+from payments.services.notice_words import HEALTH
 from payments.services.stats import shop_numbers
+from payments.services.suspicion_rules import WATCHED
+from reconciliation import exceptions
 from tenants.admin_access import Fence, rows_for
 from tenants.admin_looks import shillings
 from tenants.roles import Action
@@ -39,10 +44,15 @@ _MOST_LISTED = 5
 _PAYMENT_FENCE = Fence(branch="branch", made_at="created_at")
 _REVIEW_FENCE = Fence(branch="payment__branch", made_at="payment__created_at")
 _CONFIG_FENCE = Fence(branch="branch")
+_RECEIPT_FENCE = Fence(branch="place")
+_REFUND_FENCE = Fence(branch="payment__branch")
 _NOTICE_FENCE = Fence(branch="config__branch")
 # Payments fail, or will, until somebody acts; the rest is a reminder.
 _GRAVE_NOTICES = (NoticeCode.CREDENTIALS_REFUSED, NoticeCode.ROLLED_BACK, NoticeCode.TOKEN_WAR)
+# Said above the page already.
+_IN_BANNERS = (NoticeCode.REVERSED, *sorted(HEALTH))
 _CALLBACK_CODES = (ReviewCode.DEAD_CALLBACK, ReviewCode.UNLISTED_SOURCE)
+_EXCEPTIONS = "reconciliation.ExceptionItem"
 _UNFINISHED = (ConfigStatus.DRAFT, ConfigStatus.PENDING, ConfigStatus.FAILED)
 
 
@@ -72,10 +82,12 @@ class Attention:
 
 def first_page(user: User, *, environment: str | None, now: datetime) -> dict[str, Any]:
     """Build what the first page shows this person, in one environment."""
-    payments = Payment.objects.filter(rows_for(user, Action.VIEW_STATS, _PAYMENT_FENCE, now=now))
+    rows = rows_for(user, Action.VIEW_STATS, _PAYMENT_FENCE, now=now)
     if environment not in Environment.values:
-        environment = stats.default_environment(configs=_configs_in_sight(user, now=now))
-    numbers = stats.numbers_of(payments, environment=environment, now=now, days=CHART_DAYS)
+        configs = _configs_in_sight(user, now=now)
+        payments = Payment.objects.filter(rows)
+        environment = stats.default_environment(configs=configs, payments=payments)
+    numbers = stats.numbers_of(rows, environment=environment, now=now, days=CHART_DAYS)
     return {
         "environment": environment,
         "environments": _environment_links(environment),
@@ -88,14 +100,28 @@ def first_page(user: User, *, environment: str | None, now: datetime) -> dict[st
 
 
 def waiting(user: User, *, now: datetime) -> dict[str, int]:
-    """Count the work that waits, by the admin page where it is done; at most MOST_COUNTED."""
+    """
+    Count the work that waits, by the admin page where it is done; at most MOST_COUNTED.
+
+    One statement for all: the sidebar is on every page.
+    """
     reviews = _open_reviews(user, now=now)
-    configs = _unfinished_configs(user, now=now)
-    return {
-        "payments.Review": _count(reviews),
-        "payments.ProviderCallback": _count(reviews.filter(code__in=_CALLBACK_CODES)),
-        "payments.PaymentConfig": _count(configs),
+    work = {
+        "payments.Review": reviews,
+        "payments.ProviderCallback": reviews.filter(code__in=_CALLBACK_CODES),
+        "payments.PaymentConfig": _unfinished_configs(user, now=now),
+        "payments.Refund": _asked_refunds(user, now=now),
+        "payments.UnallocatedReceipt": _unallocated(user, now=now),
     }
+    found = [_named(page, rows) for page, rows in work.items()]
+    found += [_named(_EXCEPTIONS, rows) for rows in exceptions.waiting(user, now=now)]
+    counted = Counter(row["page"] for row in found[0].union(*found[1:], all=True))
+    return {page: counted[page] for page in (*work, _EXCEPTIONS)}
+
+
+def _named(page: str, rows: QuerySet) -> QuerySet:
+    """Take the first rows of work, each as the name of its page only."""
+    return rows.order_by().annotate(page=Value(page)).values("page")[:MOST_COUNTED]
 
 
 def attention_for(user: User, *, now: datetime) -> list[Attention]:
@@ -137,32 +163,35 @@ def _bar(day: Day, *, place: int, highest: Any, is_today: bool) -> Bar:
 
 
 def _cards(numbers: Numbers, environment: str) -> list[dict[str, Any]]:
-    ledger = f"{reverse('admin:payments_payment_changelist')}?environment={environment}"
+    def page(name: str, period: str = "today") -> str:
+        query = f"environment={environment}&period={period}"
+        return f"{reverse(f'admin:reconciliation_{name}')}?{query}"
+
     rate = numbers.success_rate
     return [
         {
             "title": _("Taken today"),
             "value": f"KES {shillings(numbers.today.amount)}",
             "note": _payments(numbers.today.count),
-            "url": f"{ledger}&status__exact=completed",
+            "url": page("overview"),
         },
         {
             "title": _("Success this month"),
             "value": "–" if rate is None else f"{rate.normalize():f} %",  # noqa: RUF001
             "note": _("KES %(amount)s this month") % {"amount": shillings(numbers.month.amount)},
-            "url": ledger,
+            "url": page("overview", "month"),
         },
         {
             "title": _("Waiting"),
             "value": str(numbers.pending),
             "note": _("%(count)s of them with unknown outcome") % {"count": numbers.unknown},
-            "url": f"{ledger}&status__exact=pending",
+            "url": page("stuck"),
         },
         {
             "title": _("Failed today"),
             "value": str(numbers.failed_today),
             "note": _("%(count)s this month") % {"count": numbers.failed},
-            "url": f"{ledger}&status__exact=failed",
+            "url": page("failed"),
         },
     ]
 
@@ -190,13 +219,15 @@ def _review_item(review: Review) -> Attention:
 
 
 def _notice_item(notice: Notice) -> Attention:
-    page, key = ("change", [notice.config_id]) if notice.config_id else ("changelist", [])
+    pattern = suspicions.explained(notice)
+    about = (notice.shop, pattern) if pattern else (notice.shop, notice.config, notice.subject)
+    config = "change" if notice.config_id else "changelist"
+    page = "payments_notice_change" if pattern else f"payments_paymentconfig_{config}"
+    key = notice.pk if pattern else notice.config_id
     return Attention(
         text=notice.get_code_display(),
-        detail=" · ".join(
-            str(part) for part in (notice.shop, notice.config, notice.subject) if part
-        ),
-        url=reverse(f"admin:payments_paymentconfig_{page}", args=key),
+        detail=" · ".join(str(part) for part in about if part),
+        url=reverse(f"admin:{page}", args=[key] if key else []),
         tone="bad" if notice.code in _GRAVE_NOTICES else "warn",
     )
 
@@ -233,10 +264,29 @@ def _open_reviews(user: User, *, now: datetime) -> QuerySet[Review]:
     return Review.objects.filter(rows, resolved_at=None)
 
 
+def _unallocated(user: User, *, now: datetime) -> QuerySet[Receipt]:
+    rows = rows_for(user, Action.VIEW_INBOX, _RECEIPT_FENCE, now=now)
+    receipts = receipt_rows.placed(Receipt.objects.filter(status=ReceiptStatus.UNALLOCATED))
+    return receipts.filter(rows)
+
+
+def _asked_refunds(user: User, *, now: datetime) -> QuerySet[Refund]:
+    """Find what waits for this person's yes; his own he cannot approve."""
+    rows = rows_for(user, Action.APPROVE_REFUND, _REFUND_FENCE, now=now)
+    return Refund.objects.filter(rows, status=RefundStatus.ASKED).exclude(asked_by=user.pk)
+
+
 def _open_notices(user: User, *, now: datetime) -> QuerySet[Notice]:
-    rows = rows_for(user, Action.VIEW_CONFIGS, _NOTICE_FENCE, now=now)
+    """List what nobody muted: of configs to who sees them, of patterns to who reads the trail."""
+    of_configs = rows_for(user, Action.VIEW_CONFIGS, _NOTICE_FENCE, now=now)
+    of_patterns = rows_for(user, Action.VIEW_AUDIT, _NOTICE_FENCE, now=now)
+    is_pattern = Q(code__in=sorted(WATCHED))
     grave = Case(When(code__in=_GRAVE_NOTICES, then=0), default=1)
-    notices = Notice.objects.filter(rows, closed_at=None)
+    notices = Notice.objects.filter(
+        (of_patterns & is_pattern) | (of_configs & ~is_pattern),
+        suspicions.heard(now),
+        closed_at=None,
+    ).exclude(code__in=_IN_BANNERS)
     return notices.exclude(config__deleted_at__isnull=False).order_by(grave, "-opened_at")
 
 
@@ -248,7 +298,3 @@ def _unfinished_configs(user: User, *, now: datetime) -> QuerySet[PaymentConfig]
 def _configs_in_sight(user: User, *, now: datetime) -> QuerySet[PaymentConfig]:
     fence = Fence(branch=None)
     return PaymentConfig.objects.filter(rows_for(user, Action.VIEW_STATS, fence, now=now))
-
-
-def _count(rows: QuerySet) -> int:
-    return rows.order_by()[:MOST_COUNTED].count()

@@ -8,43 +8,43 @@ SKIP LOCKED and given a later due time before anything slow happens.
 from __future__ import annotations
 
 import logging
+import time
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 
-from django.conf import settings
 from django.db import close_old_connections, connection, transaction
 from django.db.models import F, Window
 from django.db.models.functions import RowNumber
 
 from audit import anchors
 from audit.actors import Actor
-from payments.choices import AttemptStatus, PaymentStatus, VersionStatus
-from payments.errors import CredentialsRefused, PaymentsError, ProviderUnavailable
-from payments.models import (
-    Attempt,
-    CredentialVersion,
-    Payment,
-    PaymentConfig,
-    ProviderCallback,
-)
+from payments.choices import AttemptStatus, PaymentStatus
+from payments.errors import ProviderUnavailable
+from payments.models import Attempt, Payment
 from payments.services import attempts as attempt_rows
 from payments.services import (
     callbacks,
     checking,
     config_expiry,
-    credentials_health,
+    config_watch,
     expiry,
-    idempotency,
     notice_mails,
     proof_asking,
     reviews,
     rotation_schedule,
+    token_renewal,
     token_wars,
-    tokens,
     upstream,
     verification,
 )
+from reconciliation import replays
+from reconciliation.pull_sweeps import PULL_SWEEPS
+from reconciliation.query_runs import note_pass
+from reconciliation.receipt_sweeps import RECEIPT_SWEEPS
+from reconciliation.statements.working import process_statements
+from reconciliation.upkeep_sweeps import UPKEEP_SWEEPS
 
 logger = logging.getLogger(__name__)
 
@@ -64,14 +64,20 @@ def ask_due_attempts(*, now: datetime, fresh_only: bool = False) -> int:
     Fair across shops, within the budget of each Daraja app. An attempt past the last rung of the
     ladder without an answer gets a review: a person must look.
     """
-    moved = 0
+    moved, began = 0, time.monotonic()
+    asked, settled = Counter[str](), Counter[str]()
     while claimed := _claim(now=now, fresh_only=fresh_only):
         affordable = [attempt for attempt in claimed if _is_due_and_affordable(attempt, now=now)]
         connection.close() if not connection.in_atomic_block else None
         with ThreadPoolExecutor(min(ASK_THREADS, len(affordable) or 1)) as pool:
-            moved += sum(pool.map(lambda attempt: _ask_in_thread(attempt, now=now), affordable))
+            answers = list(pool.map(lambda attempt: _ask_in_thread(attempt, now=now), affordable))
+        moved += sum(answers)
+        for attempt, is_settled in zip(affordable, answers, strict=True):
+            asked[attempt.config.environment] += 1
+            settled[attempt.config.environment] += is_settled
         if len(claimed) < ASK_BATCH:
             break
+    note_pass(asked, settled, took_s=time.monotonic() - began, now=now)
     return moved
 
 
@@ -90,28 +96,14 @@ def reprocess_callbacks(*, now: datetime) -> int:
     return _repeat(lambda: callbacks.apply_waiting(now=now))
 
 
-def refresh_tokens(*, now: datetime) -> int:
-    """
-    Renew access tokens with under ten minutes left; return how many were fetched.
+def run_replays(*, now: datetime) -> int:
+    """Go on processing inbox rows again, as people planned it; return how many rows were done."""
+    return replays.run(now=now)
 
-    One app's failure never stops the others; each Daraja app is asked once.
-    """
-    fetched = 0
-    versions = CredentialVersion.objects.filter(
-        status=VersionStatus.CURRENT, config__in=PaymentConfig.objects.usable()
-    ).exclude(app_fingerprint="")
-    per_app = versions.order_by("app_fingerprint").distinct("app_fingerprint")
-    for version in per_app.select_related("config"):
-        try:
-            fetched += tokens.renew_if_short(version=version, now=now)
-        except PaymentsError as error:
-            if isinstance(error, CredentialsRefused):
-                credentials_health.note_refusal(version=version, now=now)
-            logger.warning(
-                "a token was not renewed",
-                extra={"config": str(version.config_id), "error": error.__class__.__name__},
-            )
-    return fetched
+
+def refresh_tokens(*, now: datetime) -> int:
+    """Renew access tokens with under ten minutes left; return how many were fetched."""
+    return token_renewal.renew_short(now=now)
 
 
 def run_due_rotations(*, now: datetime) -> int:
@@ -134,6 +126,11 @@ def close_token_wars(*, now: datetime) -> int:
     return token_wars.close_quiet(now=now)
 
 
+def watch_configs(*, now: datetime) -> int:
+    """Tell of configs without callbacks, or with far less success; return how many changed."""
+    return config_watch.watch_configs(now=now)
+
+
 def mail_notices(*, now: datetime) -> int:
     """Send the mails of notices that were not sent yet; return how many."""
     return notice_mails.send_due(now=now)
@@ -142,24 +139,6 @@ def mail_notices(*, now: datetime) -> int:
 def finish_verifications(*, now: datetime) -> int:
     """Perform verifications no worker took, ask about proofs nobody told of; return how many."""
     return verification.perform_waiting(now=now) + proof_asking.ask_waiting(now=now)
-
-
-def purge_raw_bodies(*, now: datetime) -> int:
-    """Take the bodies from inbox rows past retention; digest and metadata stay."""
-    limit = now - timedelta(days=settings.RAW_BODY_RETENTION_DAYS)
-    rows = (
-        ProviderCallback.objects.filter(received_at__lt=limit)
-        .exclude(body="")
-        .exclude(status="new")
-    )
-    return _repeat(
-        lambda: ProviderCallback.objects.filter(pk__in=rows.values("pk")[:1000]).update(body="")
-    )
-
-
-def purge_idempotency_keys(*, now: datetime) -> int:
-    """Forget idempotency keys older than seven days."""
-    return _repeat(lambda: idempotency.purge(now=now))
 
 
 def anchor_audit(*, now: datetime) -> int:
@@ -174,16 +153,20 @@ SWEEPS: dict[str, Callable[..., int]] = {
         ask_due_attempts,
         expire_overdue,
         reprocess_callbacks,
+        run_replays,
         refresh_tokens,
         run_due_rotations,
         remind_of_rotations,
         expire_configs,
         close_token_wars,
+        watch_configs,
+        *RECEIPT_SWEEPS,
+        *PULL_SWEEPS,
+        process_statements,
         mail_notices,
         anchor_audit,
         finish_verifications,
-        purge_raw_bodies,
-        purge_idempotency_keys,
+        *UPKEEP_SWEEPS,
     )
 }
 

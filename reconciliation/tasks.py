@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import logging
+
 from celery import shared_task
+from django.conf import settings
+from django.db import transaction
 from django.utils import timezone
+from kombu.exceptions import OperationalError
 
 from reconciliation.running import run_sweep
+
+logger = logging.getLogger(__name__)
 
 
 @shared_task(ignore_result=True)
@@ -29,6 +36,11 @@ def reprocess_callbacks() -> None:
 
 
 @shared_task(ignore_result=True)
+def run_replays() -> None:
+    run_sweep("run_replays", now=timezone.now())
+
+
+@shared_task(ignore_result=True)
 def refresh_tokens() -> None:
     run_sweep("refresh_tokens", now=timezone.now())
 
@@ -41,6 +53,26 @@ def anchor_audit() -> None:
 @shared_task(ignore_result=True)
 def finish_verifications() -> None:
     run_sweep("finish_verifications", now=timezone.now())
+
+
+@shared_task(ignore_result=True)
+def settle_held_receipts() -> None:
+    run_sweep("settle_held_receipts", now=timezone.now())
+
+
+@shared_task(ignore_result=True)
+def ask_about_strangers() -> None:
+    run_sweep("ask_about_strangers", now=timezone.now())
+
+
+@shared_task(ignore_result=True)
+def close_silent_requests() -> None:
+    run_sweep("close_silent_requests", now=timezone.now())
+
+
+@shared_task(ignore_result=True)
+def recheck_receipts() -> None:
+    run_sweep("recheck_receipts", now=timezone.now())
 
 
 @shared_task(ignore_result=True)
@@ -74,5 +106,73 @@ def close_token_wars() -> None:
 
 
 @shared_task(ignore_result=True)
+def watch_configs() -> None:
+    run_sweep("watch_configs", now=timezone.now())
+
+
+@shared_task(ignore_result=True)
+def watch_patterns() -> None:
+    run_sweep("watch_patterns", now=timezone.now())
+
+
+@shared_task(ignore_result=True)
+def close_refunded_reviews() -> None:
+    run_sweep("close_refunded_reviews", now=timezone.now())
+
+
+@shared_task(ignore_result=True)
 def mail_notices() -> None:
     run_sweep("mail_notices", now=timezone.now())
+
+
+@shared_task(ignore_result=True)
+def pull_recent() -> None:
+    run_sweep("pull_recent", now=timezone.now())
+
+
+@shared_task(ignore_result=True)
+def pull_nightly() -> None:
+    run_sweep("pull_nightly", now=timezone.now())
+
+
+@shared_task(ignore_result=True)
+def watch_health() -> None:
+    run_sweep("watch_health", now=timezone.now())
+
+
+@shared_task(ignore_result=True)
+def purge_statement_files() -> None:
+    run_sweep("purge_statement_files", now=timezone.now())
+
+
+@shared_task(ignore_result=True)
+def purge_receipt_checks() -> None:
+    run_sweep("purge_receipt_checks", now=timezone.now())
+
+
+@shared_task(ignore_result=True)
+def purge_runs() -> None:
+    run_sweep("purge_runs", now=timezone.now())
+
+
+@shared_task(ignore_result=True)
+def forget_phone_numbers() -> None:
+    run_sweep("forget_phone_numbers", now=timezone.now())
+
+
+@shared_task(ignore_result=True)
+def process_statements() -> None:
+    run_sweep("process_statements", now=timezone.now())
+
+
+def ring_statements() -> None:
+    """Let a worker look at statements once this is committed; without Redis the sweep will."""
+    if settings.REDIS_URL:
+        transaction.on_commit(_ring_statements)
+
+
+def _ring_statements() -> None:
+    try:
+        process_statements.delay()
+    except OperationalError:
+        logger.warning("Redis is not there: the sweep looks at statements")

@@ -8,7 +8,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from tenants import admin_members, admin_support, people, services
+from tenants import admin_members, admin_settings, admin_support, people, services
 from tenants.admin_actions import ObjectAction
 from tenants.admin_base import PlatformModelAdmin, ShopScopedModelAdmin
 from tenants.admin_filters import ScopedRelatedFilter
@@ -22,7 +22,15 @@ if TYPE_CHECKING:
     from django.db.models import QuerySet
     from django.http import HttpRequest
 
-__all__ = ["ApiKeyAdmin", "BranchAdmin", "ShopAdmin", "UserAdmin", "admin_members", "admin_support"]
+__all__ = [
+    "ApiKeyAdmin",
+    "BranchAdmin",
+    "ShopAdmin",
+    "UserAdmin",
+    "admin_members",
+    "admin_settings",
+    "admin_support",
+]
 
 admin.site.unregister(Group)  # roles are the matrix; Django's groups would say nothing
 

@@ -52,7 +52,11 @@ class ConfirmForm(forms.Form):
 
 @dataclass(frozen=True)
 class ObjectAction:
-    """What a button is; method names the function of the admin that does it."""
+    """
+    What a button is; method names the function of the admin that does it.
+
+    form asks for more than a reason; what it cleans is handed to the method by name.
+    """
 
     method: str
     label: Any
@@ -61,6 +65,7 @@ class ObjectAction:
     danger: bool = False
     asks_reason: bool = False
     when: Callable[[Any], bool] = lambda obj: True
+    form: type[ConfirmForm] = ConfirmForm
 
 
 class ObjectActionsMixin:
@@ -99,12 +104,12 @@ class ObjectActionsMixin:
         if not spec.when(obj):
             messages.warning(request, _("That is not possible as things stand now."))
             return HttpResponseRedirect(self.page_of(obj))
-        form = ConfirmForm(
+        form = spec.form(
             request.POST if request.method == "POST" else None,
             asks_reason=self._asks_reason_for(request, spec, obj),
         )
         if form.is_valid():
-            return self._run(request, obj, spec, form.cleaned_data.get("reason", ""))
+            return self._run(request, obj, spec, {"reason": "", **form.cleaned_data})
         return self._confirm_page(request, obj, spec, form)
 
     def render_change_form(
@@ -127,9 +132,11 @@ class ObjectActionsMixin:
     def page_of(self, obj: Model) -> str:
         return self._url_named("change", obj.pk)
 
-    def _run(self, request: HttpRequest, obj: Model, spec: ObjectAction, reason: str) -> Any:
+    def _run(
+        self, request: HttpRequest, obj: Model, spec: ObjectAction, given: dict[str, Any]
+    ) -> Any:
         try:
-            outcome = getattr(self, spec.method)(request, obj, reason=reason)
+            outcome = getattr(self, spec.method)(request, obj, **given)
         except self.expected_errors as error:
             messages.error(
                 request,

@@ -286,8 +286,9 @@ class ShopScopedModelAdmin(ObjectActionsMixin, BackOfficeAdmin):
         return action is not None and user.is_active and user.may_anywhere(action)
 
     def _tell_list_read(self, request: HttpRequest, changelist: Any) -> None:
-        """Tell the shops whose masked rows stand in the list; a bare status is nobody's secret."""
-        if changelist and grant(request.user.platform_role, self.view_action) is Grant.MASKED:
+        """Tell the shops whose rows stand in the list, masked or with their status alone."""
+        seen = grant(request.user.platform_role, self.view_action)
+        if changelist and seen in {Grant.MASKED, Grant.STATUS_ONLY}:
             shop_ids = [self.shop_id_of(row) for row in changelist.result_list]
             page = request.resolver_match.url_name
             support.note_list_read(request, shop_ids, page=page)

@@ -115,6 +115,14 @@ class Shop(models.Model):
     name = models.CharField(_("name"), max_length=100)
     slug = models.SlugField(_("slug"), max_length=50, unique=True)
     is_active = models.BooleanField(_("active"), default=True)
+    two_people_above = models.DecimalField(
+        _("two people decide above"),
+        max_digits=12,
+        decimal_places=2,
+        null=True,
+        blank=True,
+        help_text=_("Reviews of a larger amount (KES) are resolved by two people."),
+    )
     created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
 
     class Meta:
@@ -124,6 +132,15 @@ class Shop(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class ShopSettings(Shop):
+    """The same row with a page for the shop's own admins: what they decide of it, and no more."""
+
+    class Meta:
+        proxy = True
+        verbose_name = _("shop setting")
+        verbose_name_plural = _("shop settings")
 
 
 class Branch(ShopScopedModel):

@@ -64,6 +64,9 @@ class Action(TextChoices):
     OPERATE_PLATFORM = "operate_platform", _("Address lists, schedules, all shops")
     VIEW_SUPPORT = "view_support", _("See when platform support may look")
     GRANT_SUPPORT = "grant_support", _("Let platform support look")
+    ASK_REFUND = "ask_refund", _("Ask for a refund")
+    APPROVE_REFUND = "approve_refund", _("Approve a refund somebody else asked for")
+    VIEW_BALANCE = "view_balance", _("See account balances")
     IDENTIFY = "identify", _("Ask who one is; read the result codes")
 
 
@@ -98,6 +101,10 @@ _ROWS: dict[Action, tuple[Grant, Grant, Grant, Grant, Grant]] = {
     # The shop alone lets support in (N17); both sides see until when.
     Action.VIEW_SUPPORT: (_Y, _Y, _N, _Y, _Y),
     Action.GRANT_SUPPORT: (_Y, _N, _N, _N, _N),
+    # Money out takes two people of the shop; nobody of the platform is one of them.
+    Action.ASK_REFUND: (_Y, _Y, _N, _N, _N),
+    Action.APPROVE_REFUND: (_Y, _N, _N, _N, _N),
+    Action.VIEW_BALANCE: (_Y, _N, _N, _N, _N),
     Action.IDENTIFY: (_Y, _Y, _Y, _Y, _Y),
 }
 

@@ -33,5 +33,16 @@ class ShopScopedModel(models.Model):
         abstract = True
 
 
+def unindexed_shop() -> models.ForeignKey:
+    """
+    Return a shop without an index of its own, for the rows that are written all day.
+
+    Their other indexes begin with the shop, or the rows are only ever found by their payment.
+    """
+    return models.ForeignKey(
+        "tenants.Shop", on_delete=models.PROTECT, related_name="+", db_index=False
+    )
+
+
 def environment_field() -> models.CharField:
     return models.CharField(max_length=10, choices=Environment.choices)

@@ -14,6 +14,7 @@ from tenants.signals import SYSTEM, By, tell, values_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from decimal import Decimal
 
 _PREFIX_ALPHABET = string.ascii_lowercase + string.digits
 
@@ -31,6 +32,12 @@ def create_shop(*, name: str, slug: str, by: By = SYSTEM) -> Shop:
 def update_shop(*, shop: Shop, name: str, by: By = SYSTEM) -> Shop:
     """Give a shop another name."""
     return _set(Shop, shop.pk, "shop.updated", by=by, name=name)
+
+
+@transaction.atomic
+def let_two_people_decide(*, shop: Shop, above: Decimal | None, by: By = SYSTEM) -> Shop:
+    """Ask for two people from an amount (KES) on; None for one person whatever the amount."""
+    return _set(Shop, shop.pk, "shop.updated", by=by, two_people_above=above)
 
 
 @transaction.atomic

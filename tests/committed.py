@@ -30,7 +30,7 @@ def committed_db(django_db_setup: None, django_db_blocker: Any) -> Iterator[None
 
 def delete_our_rows() -> None:
     models = [model for label in _OURS for model in apps.get_app_config(label).get_models(True)]
-    tables = {model._meta.db_table for model in models if not model._meta.proxy} - _KEPT
+    tables = {m._meta.db_table for m in models if m._meta.managed and not m._meta.proxy} - _KEPT
     with transaction.atomic(), connection.cursor() as cursor:
         # Neither foreign keys nor the triggers that guard the append-only tables.
         cursor.execute("SET LOCAL session_replication_role = replica")

@@ -6,7 +6,8 @@ The simulator behind `responses`: whatever the real adapter sends is answered by
         ...                       # the product pushes
         daraja.deliver(client)    # callbacks due by now go through Django's test client
 
-By default every customer pays at once (answer_after_s 0) and the callback waits for deliver().
+By default every customer pays at once (answer_after_s 0), results come at once (result_after_s 0)
+and callbacks wait for deliver().
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -21,11 +23,14 @@ import requests
 import responses
 from django.test import Client
 
+from payments import callback_urls
 from payments.providers.daraja.simulator import wire
+from payments.providers.daraja.simulator.by_hand import HandPayment
 from payments.providers.daraja.simulator.engine import Engine
 from payments.providers.daraja.simulator.knobs import Knobs
 from payments.providers.daraja.simulator.ledger import Ledger
 from payments.providers.daraja.simulator.prompts import Prompt
+from payments.providers.daraja.simulator.registrations import Registration
 
 SANDBOX_URL = "https://sandbox.safaricom.co.ke"
 SAFARICOM_ADDRESS = "196.201.214.200"
@@ -55,7 +60,9 @@ class FakeDaraja:
         self.base_url = base_url.rstrip("/")
         self.clock = clock
         self.engine = Engine(
-            default=default, seed=seed, knobs=Knobs(**{"answer_after_s": 0.0, **knobs})
+            default=default,
+            seed=seed,
+            knobs=Knobs(**{"answer_after_s": 0.0, "result_after_s": 0.0, **knobs}),
         )
         self.on_callback: Callable[[str, bytes], int | None] = _no_hook
         self._unplugged: list[str] = []
@@ -94,7 +101,7 @@ class FakeDaraja:
         self.engine.scenarios.set_on(phone, scenario, **params)
 
     def break_next(self, endpoint: str, fault: str, *, times: int = 1) -> None:
-        """Let the next calls of oauth, push or query meet a fault of faults.FAULTS."""
+        """Let the next calls of oauth, push, query, status … meet a fault of faults.FAULTS."""
         self.engine.plan_fault(endpoint, fault, times=times)
 
     def unplug(self, path: str = "", *, times: int = 1) -> None:
@@ -109,6 +116,50 @@ class FakeDaraja:
         prompt = self.engine.prompts(self.clock(), msisdn=phone)[0]
         return self.engine.press(prompt.checkout_request_id, button, pin=pin, now=self.clock())
 
+    # Money nobody asked for, and answers that come later.
+
+    def know_urls(
+        self,
+        shortcode: str,
+        config_id: Any,
+        *,
+        version: str = "v2",
+        response_type: str = "Completed",
+    ) -> None:
+        """Let a config's C2B addresses be registered for a paybill, or a till's store number."""
+        validation, confirmation = callback_urls.c2b_urls(config_id)
+        registration = Registration(version, response_type, validation, confirmation)
+        self.engine.register_urls(shortcode, registration)
+
+    def pay_c2b(
+        self,
+        business: str,
+        amount: Any,
+        phone: str = "254712345678",
+        reference: str = "",
+        *,
+        client: Any = None,
+        **options: Any,
+    ) -> str:
+        """
+        Let somebody pay by hand; return the receipt. options are HandPayment's.
+
+        With a client the business is asked and told at once; without, deliver() does it.
+        """
+        payment = HandPayment(business, Decimal(str(amount)), phone, reference, **options)
+        receipt_number = self.engine.pay_by_hand(payment, now=self.clock())
+        if client is not None:
+            self.deliver(client)
+        return receipt_number
+
+    def reverse(self, receipt_number: str) -> str:
+        """Let the customer have a payment taken back; nobody tells the business."""
+        return self.engine.take_back(receipt_number, now=self.clock())
+
+    def next_result(self, kind: str, plan: str, *, times: int = 1) -> None:
+        """Let the next results of status, reversal or balance go that way (result_plans.py)."""
+        self.engine.plan_result(kind, plan, times=times)
+
     # Callbacks.
 
     def due_callbacks(self) -> list[tuple[str, bytes]]:
@@ -116,8 +167,17 @@ class FakeDaraja:
         return [(_path_of(callback), callback.body) for callback in self.engine.due(self.clock())]
 
     def deliver(self, client: Any, **extra: Any) -> list[Any]:
-        """Post the callbacks ready now through Django's test client; return its responses."""
-        return [self._post(client, callback, extra) for callback in self.engine.due(self.clock())]
+        """
+        Post the callbacks ready now through Django's test client; return its responses.
+
+        What an answered validation leads to is posted too.
+        """
+        posted, answers = self.engine.due(self.clock()), []
+        for callback in posted:
+            answers.append(self._post(client, callback, extra))
+            if callback.kind == "c2b_validation":
+                posted += self.engine.due(self.clock())
+        return answers
 
     def deliver_early_through(self, client: Any, **extra: Any) -> None:
         """Let callbacks that come before the answer go through this client."""

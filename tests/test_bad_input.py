@@ -29,7 +29,7 @@ RECORDED = [
     for name, body in payloads.bodies(kind)
 ]
 WRITES = [(route, method) for route, method in calls() if method in {"POST", "PUT", "PATCH"}]
-LISTS = ["payments", "payments/configs", "result-codes"]
+LISTS = ["payments", "payments/configs", "payments/manual", "receipts", "result-codes", "reviews"]
 SALE = {"amount": "20", "phone_number": "0799000111"}
 LARGEST_CALLBACK = 65_536
 LARGEST_BODY = 16_384

@@ -21,6 +21,7 @@ _WORDS = tuple(
     f"payments.{name}"
     for name in (
         "choices",
+        "receipt_choices",
         "states",
         "errors",
         "verdicts",
@@ -48,7 +49,8 @@ _PEOPLE = tuple(
 _CODES = tuple(f"payments.providers.daraja.{name}" for name in ("result_codes", "explanations"))
 _FACES = (*_WORDS, "payments.models", "payments.services", "payments.fields", "audit", "tenants")
 _BELOW_PROVIDERS = tuple(
-    f"payments.{name}" for name in ("providers", "choices", "errors", "msisdn", "strictjson")
+    f"payments.{name}"
+    for name in ("providers", "choices", "receipt_choices", "errors", "msisdn", "strictjson")
 )
 _BELOW_SERVICES = (
     *_WORDS,
@@ -78,6 +80,7 @@ MAY: dict[str, tuple[str, ...]] = {
     "payments.verdicts": ("payments.choices", "payments.states", "payments.errors"),
     "payments.states": ("payments.choices", "payments.errors"),
     "payments.choices": ("tenants.choices",),
+    "payments.receipt_choices": (),
     "payments.errors": (),
     "payments.encryption": ("payments.errors",),
     "payments.msisdn": ("payments.errors",),

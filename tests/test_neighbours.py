@@ -31,12 +31,19 @@ pytestmark = pytest.mark.django_db
 
 NO_SUCH_ID = "00000000-0000-4000-8000-000000000000"
 WITH_ID = [
-    (route, method) for route, method in calls() if SAMPLES[route].of in {"config", "payment"}
+    (route, method)
+    for route, method in calls()
+    if SAMPLES[route].of in {"config", "payment", "receipt", "review"}
 ]
 WITHOUT_ID = [route for route, method in calls() if method == "GET" and "<" not in route]
 SCOPED = sorted(n for n, each in model_admins().items() if isinstance(each, ShopScopedModelAdmin))
 OURS = sorted(n for n, each in model_admins().items() if hasattr(each, "object_actions"))
-_BY_WORLD = ("payments_payment", "payments_review")
+_BY_WORLD = (
+    "payments_payment",
+    "payments_review",
+    "payments_receipt",
+    "payments_unallocatedreceipt",
+)
 _CHANGING = (
     # What differs between any two answers: ids, tokens, nonces.
     re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"),
@@ -248,8 +255,61 @@ class TestListsOfTheApi:
     def test_have_no_route_that_was_not_walked(self):
         walked = {route for route, _method in WITH_ID} | set(WITHOUT_ID)
         walked |= {"result-codes/<str:code>"}  # the same table for everybody
+        walked |= {"receipts/claim", "receipts/check"}  # walked by TestReceipts
 
         assert walked == api_routes().keys()
+
+
+@pytest.mark.usefixtures("nothing_moves")
+class TestReceipts:
+    def test_are_claimed_by_nobody_else(self, outsiders, ours):
+        """Neither what waits nor what was used: both are as absent as a number made up."""
+        for receipt in (ours.unallocated["here"], ours.receipts["here"]):
+            asked = {"order_ref": "NEW-1", "amount": f"{receipt.amount:.2f}"}
+            for name, client in outsiders.items():
+                there, nowhere = (
+                    client.post(
+                        "/receipts/claim",
+                        {**asked, "receipt_number": number},
+                        **{"Idempotency-Key": "walls"},
+                    )
+                    for number in (receipt.number, "TKL0000000")
+                )
+
+                assert there.status_code == 404, name
+                assert same_answer(there, nowhere), name
+
+    def test_are_checked_by_nobody_else(self, outsiders, ours):
+        """A number of the same day that never was gets the same answer."""
+        number = ours.unallocated["here"].number
+        for name, client in outsiders.items():
+            there, nowhere = (
+                client.post("/receipts/check", {"receipt_number": each})
+                for each in (number, f"{number[:3]}ZZZZZZZ")
+            )
+
+            assert there.json()["receipt"] is None, name
+            assert same_answer(there, nowhere), name
+
+    def test_keep_to_the_branch_and_the_world(self, outsiders, ours):
+        for name, place in (("the other branch", "elsewhere"), ("the other world", "live")):
+            shown = outsiders[name].get("/receipts").json()["results"]
+
+            assert {row["id"] for row in shown} == {
+                str(ours.receipts[place].pk),
+                str(ours.unallocated[place].pk),
+            }
+
+    def test_are_found_by_nobody_else(self, outsiders, ours):
+        owner = ApiClient(world.issue(ours.shop, "admin"))
+        receipt = ours.unallocated["here"]
+        terms = {"receipt_number": receipt.number, "branch": ours.branches["here"].pk}
+        for name, term in terms.items():
+            assert owner.get("/receipts", {name: term}).json()["results"], name
+            for who in outsiders:
+                response = outsiders[who].get("/receipts", {name: term})
+
+                assert response.json()["results"] == [], (who, name)
 
 
 class TestIdempotencyKeys:
@@ -290,6 +350,21 @@ def rows(ours):
         "payments_paymentconfig": ours.configs["here"],
         "payments_providercallback": ours.callbacks["here"],
         "payments_review": ours.reviews["here"],
+        "payments_notice": world.notice_of(ours),
+        "tenants_shopsettings": ours.shop,
+        "payments_receipt": ours.receipts["here"],
+        "payments_receiptcheck": world.check_of(ours),
+        "payments_unallocatedreceipt": ours.unallocated["here"],
+        "payments_refund": world.refund_of(ours),
+        "payments_providerrequest": world.request_of(ours),
+        "payments_accountbalance": world.balance_of(ours),
+        "reconciliation_statementimport": world.statement_of(ours),
+        "reconciliation_shift": world.shift_of(ours),
+        "reconciliation_run": world.run_of(ours),
+        "reconciliation_configbearer": world.bearer_of(ours),
+        "reconciliation_exceptionitem": ours.reviews["here"],
+        "reconciliation_replay": world.replay_of(ours),
+        "payments_goliveapproval": world.approval_of(ours),
         "tenants_supportaccess": ours.access,
         "audit_auditentry": AuditEntry.objects.filter(shop=ours.shop).first(),
     }
@@ -332,6 +407,21 @@ class TestTheBackOffice:
             "payments_paymentconfig": theirs.configs["here"],
             "payments_providercallback": theirs.callbacks["here"],
             "payments_review": theirs.reviews["here"],
+            "payments_notice": world.notice_of(theirs),
+            "tenants_shopsettings": theirs.shop,
+            "payments_receipt": theirs.receipts["here"],
+            "payments_receiptcheck": world.check_of(theirs),
+            "payments_unallocatedreceipt": theirs.unallocated["here"],
+            "payments_refund": world.refund_of(theirs),
+            "payments_providerrequest": world.request_of(theirs),
+            "payments_accountbalance": world.balance_of(theirs),
+            "reconciliation_statementimport": world.statement_of(theirs),
+            "reconciliation_shift": world.shift_of(theirs),
+            "reconciliation_run": world.run_of(theirs),
+            "reconciliation_configbearer": world.bearer_of(theirs),
+            "reconciliation_exceptionitem": theirs.reviews["here"],
+            "reconciliation_replay": world.replay_of(theirs),
+            "payments_goliveapproval": world.approval_of(theirs),
             "tenants_supportaccess": theirs.access,
             "audit_auditentry": AuditEntry.objects.filter(shop=theirs.shop).first(),
         }
@@ -447,6 +537,7 @@ class TestTheBackOffice:
         client = Client()
         client.force_login(ours.users[post])
         other = [ours.branches, ours.payments, ours.configs, ours.callbacks, ours.reviews]
+        other += [ours.receipts, ours.unallocated]
         ids = {str(rows["elsewhere"].pk) for rows in other}
 
         query = {"environment": "sandbox"} if name in _BY_WORLD else {}
@@ -464,6 +555,8 @@ class TestTheBackOffice:
             "payments_paymentconfig",
             "payments_providercallback",
             "payments_review",
+            "payments_receipt",
+            "payments_unallocatedreceipt",
         ],
     )
     def test_has_no_row_of_the_other_branch(self, ours, name):
@@ -474,6 +567,8 @@ class TestTheBackOffice:
             "payments_paymentconfig": ours.configs,
             "payments_providercallback": ours.callbacks,
             "payments_review": ours.reviews,
+            "payments_receipt": ours.receipts,
+            "payments_unallocatedreceipt": ours.unallocated,
         }[name]
 
         assert (

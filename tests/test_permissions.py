@@ -8,7 +8,7 @@ table. A view that names no action, or an address without a sample, fails.
 from __future__ import annotations
 
 import logging
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 from django.test import Client
@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from audit.models import AuditEntry
 from payments.models import AccessToken, CallbackSource
-from reconciliation.models import SweepState
+from reconciliation.models import SweepState, Tariff
 from tenants import services as tenants
 from tenants.admin_base import PlatformModelAdmin, ShopScopedModelAdmin
 from tenants.models import ApiKey, User
@@ -27,6 +27,8 @@ from tests.client import ApiClient
 from tests.routes import (
     METHODS,
     SAMPLES,
+    admin_pages,
+    admin_path,
     api_routes,
     calls,
     model_admins,
@@ -65,6 +67,9 @@ DESIGN = {
     # Support comes into a shop by the shop's own word (N17).
     "view_support": "yes yes no yes yes",
     "grant_support": "yes no no no no",
+    "ask_refund": "yes yes no no no",
+    "approve_refund": "yes no no no no",
+    "view_balance": "yes no no no no",
     "identify": "yes yes yes yes yes",
 }
 # What each route asks for; a changed line here is a changed contract.
@@ -91,6 +96,8 @@ ACTIONS = {
     ("payments/configs/<uuid:config_id>/versions", "GET"): "view_configs",
     ("payments/configs/<uuid:config_id>/verification-logs", "GET"): "view_configs",
     ("payments/configs/<uuid:config_id>/audit-log", "GET"): "view_audit",
+    ("payments/configs/<uuid:config_id>/account-rules", "GET"): "view_configs",
+    ("payments/configs/<uuid:config_id>/account-rules", "PUT"): "manage_configs",
     ("payments/stats", "GET"): "view_stats",
     ("payments/readiness", "GET"): "view_stats",
     ("payments", "GET"): "list_payments",
@@ -99,6 +106,15 @@ ACTIONS = {
     ("payments/<uuid:payment_id>/timeline", "GET"): "view_stats",
     ("payments/<uuid:payment_id>/retry", "POST"): "take_payments",
     ("payments/<uuid:payment_id>/check", "POST"): "ask_provider",
+    ("receipts", "GET"): "view_stats",
+    ("receipts/check", "POST"): "claim_receipts",
+    ("receipts/claim", "POST"): "claim_receipts",
+    ("receipts/<uuid:receipt_id>/allocate", "POST"): "resolve_reviews",
+    ("payments/<uuid:payment_id>/void", "POST"): "void_manual",
+    ("reviews", "GET"): "list_payments",
+    ("reviews/<uuid:review_id>/resolve", "POST"): "resolve_reviews",
+    ("payments/manual", "GET"): "list_payments",
+    ("payments/manual", "POST"): "record_manual",
 }
 NO_SUCH_ID = "00000000-0000-4000-8000-000000000000"
 KEYS = ("admin", "manager", "cashier", "branch_cashier")
@@ -280,6 +296,26 @@ def rows(corner, people):
         "payments_callbacksource": CallbackSource.objects.first(),
         "payments_accesstoken": AccessToken.objects.get(),
         "payments_review": corner.reviews["here"],
+        "payments_notice": world.notice_of(corner),
+        "tenants_shopsettings": corner.shop,
+        "payments_receipt": corner.receipts["here"],
+        "payments_receiptcheck": world.check_of(corner),
+        "payments_unallocatedreceipt": corner.unallocated["here"],
+        "payments_refund": world.refund_of(corner),
+        "payments_providerrequest": world.request_of(corner),
+        "payments_accountbalance": world.balance_of(corner),
+        "payments_goliveapproval": world.approval_of(corner),
+        "payments_shortcodeclaim": world.claim_of(corner),
+        "reconciliation_statementimport": world.statement_of(corner),
+        "reconciliation_shift": world.shift_of(corner),
+        "reconciliation_run": world.run_of(corner),
+        "reconciliation_configbearer": world.bearer_of(corner),
+        "reconciliation_exceptionitem": corner.reviews["here"],
+        "reconciliation_replay": world.replay_of(corner),
+        # One that has not begun: the others are changed by nobody.
+        "reconciliation_tariff": Tariff.objects.create(
+            provider="mpesa_till", bearer="merchant", effective_from=date(2099, 1, 1)
+        ),
         "reconciliation_sweepstate": SweepState.objects.get(),
         "tenants_supportaccess": corner.access,
         "audit_auditentry": AuditEntry.objects.filter(shop=corner.shop).first(),
@@ -400,6 +436,24 @@ class TestTheBackOffice:
 
                 assert response.status_code == 302
                 assert response["Location"].startswith(reverse("admin:login"))
+
+    @pytest.mark.parametrize("name", sorted(admin_pages()))
+    def test_sends_whoever_is_not_logged_in_to_the_door(self, keys, people, rows, name):
+        """A device's key is no login: on a page of ours it gets what a stranger gets."""
+        model = "_".join(name.split("_")[:2])
+        url = admin_path(name, row=rows[model].pk if model in rows else NO_SUCH_ID)
+        before = world.money_now()
+        bearers = {
+            who: Client(headers={"Authorization": f"Bearer {key.key}"}) for who, key in keys.items()
+        }
+        for who, client in {"stranger": people["stranger"], **bearers}.items():
+            for method in METHODS:
+                response = client.generic(method, url)
+
+                assert response.status_code == 302, (who, method)
+                assert response["Location"].startswith(reverse("admin:login")), (who, method)
+                assert response.content == b""
+        assert world.money_now() == before
 
     def test_shows_each_role_its_own_first_page(self, people):
         assert {

@@ -107,6 +107,8 @@ class TestTheApi:
     def test_answers_as_the_document_says(self, corner, headers, daraja, operation, mode):
         real = {"config_id": corner.configs["here"].pk, "payment_id": corner.payments["here"].pk}
         real["code"] = "1032"
+        real["receipt_id"] = corner.receipts["here"].pk
+        real["review_id"] = corner.reviews["here"].pk
         turn = iter(range(10_000))
 
         @settings(

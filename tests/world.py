@@ -12,36 +12,52 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from unittest import mock
 
 from django.db import connections, transaction
+from django.utils import timezone
 
 from audit.actors import Actor
 from payments.choices import (
     AttemptStatus,
     ConfigStatus,
     Environment,
+    NoticeCode,
     Provider,
+    ReceiptChannel,
+    ReceiptStatus,
     ReviewCode,
     Submission,
     VerificationResult,
     VerificationType,
 )
 from payments.models import (
+    AccountBalance,
     Attempt,
     CredentialVersion,
+    GoLiveApproval,
+    Notice,
     Payment,
     PaymentConfig,
     ProviderCallback,
+    ProviderRequest,
+    Receipt,
+    ReceiptCheck,
+    Refund,
     Review,
+    ShortcodeClaim,
     VerificationLog,
 )
+from payments.receipt_choices import UnallocatedReason
 from payments.services import callbacks, configs, initiation
 from payments.services.config_rules import ConfigFields
 from payments.services.transitions import Change, record_creation
+from reconciliation.choices import Bearer, RunKind, RunOutcome
+from reconciliation.models import ConfigBearer, Replay, Run, Shift, StatementImport
+from reconciliation.statements.packing import Packer
 from tenants import services as tenants
 from tenants import support
 from tenants.models import ApiKey, Branch, Membership, Shop, SupportAccess, User
@@ -63,6 +79,8 @@ class Corner:
     configs: dict[str, PaymentConfig] = field(default_factory=dict)
     payments: dict[str, Payment] = field(default_factory=dict)
     callbacks: dict[str, ProviderCallback] = field(default_factory=dict)
+    receipts: dict[str, Receipt] = field(default_factory=dict)
+    unallocated: dict[str, Receipt] = field(default_factory=dict)
     reviews: dict[str, Review] = field(default_factory=dict)
     users: dict[str, User] = field(default_factory=dict)
     members: dict[str, Membership] = field(default_factory=dict)
@@ -77,6 +95,7 @@ class Corner:
         """Return every text by which something of this shop can be recognised."""
         rows = [self.shop, self.key, *self.payments.values(), *self.callbacks.values()]
         rows += [*self.branches.values(), *self.configs.values(), *self.reviews.values()]
+        rows += [*self.receipts.values(), *self.unallocated.values()]
         ids = {text for row in rows for text in (str(row.pk), row.pk.hex)}
         return ids | {self.name, self.name.upper(), self.shop.slug}
 
@@ -125,6 +144,7 @@ def furnish(*, name: str, number: int, now: datetime) -> Corner:
     }
     for place in PLACES:
         _payment(corner, place, now=now)
+        _money(corner, place, now=now)
     _doubt(corner, now=now)
     _people(corner)
     corner.key, _text = tenants.issue_api_key(
@@ -236,6 +256,29 @@ def _callback(corner: Corner, attempt: Attempt, place: str, *, now: datetime) ->
     return ProviderCallback.objects.get(pk=row_id)
 
 
+def _money(corner: Corner, place: str, *, now: datetime) -> None:
+    """Find the receipt of the place's payment, and let money arrive there that is nobody's yet."""
+    corner.receipts[place] = Receipt.objects.get(payment=corner.payments[place])
+    config = corner.configs[place]
+    corner.unallocated[place] = Receipt.objects.create(
+        shop=corner.shop,
+        environment=config.environment,
+        family=config.family,
+        number=receipt_of(corner.name, f"{place} waits"),
+        amount=Decimal("75.50"),
+        status=ReceiptStatus.UNALLOCATED,
+        reason=UnallocatedReason.NO_SUCH_REFERENCE,
+        channel=ReceiptChannel.C2B,
+        config=config,
+        shortcode=config.shortcode,
+        account_reference=f"{corner.name} {place}",
+        payer_initials="J. W.",
+        payer_masked="2547*****678",
+        paid_at=now,
+        created_at=now,
+    )
+
+
 def _doubt(corner: Corner, *, now: datetime) -> None:
     for place, payment in corner.payments.items():
         corner.reviews[place] = Review.objects.create(
@@ -289,6 +332,149 @@ def row_of(key: str) -> ApiKey:
     return ApiKey.objects.get(prefix=key.split("_")[2])
 
 
+def approval_of(corner: Corner) -> GoLiveApproval:
+    """Let the shop's admin ask for a second person's yes."""
+    config = corner.configs["here"]
+    return GoLiveApproval.objects.create(
+        shop=corner.shop, config=config, asked_by_label=f"{corner.name} admin"
+    )
+
+
+def check_of(corner: Corner) -> ReceiptCheck:
+    """Let the cashier of the branch "here" check a receipt."""
+    return ReceiptCheck.objects.create(
+        shop=corner.shop,
+        environment=Environment.SANDBOX,
+        branch=corner.branches["here"],
+        receipt=corner.unallocated["here"],
+        answer="genuine_unclaimed",
+        code_masked="UKK…99",
+        asked_by=f"{corner.name} cashier",
+    )
+
+
+def notice_of(corner: Corner) -> Notice:
+    """Return an open warning about the config of the branch "here"."""
+    config = corner.configs["here"]
+    subject = f"{corner.name} here"
+    return Notice.objects.get_or_create(
+        shop=corner.shop, config=config, code=NoticeCode.TOKEN_WAR, subject=subject
+    )[0]
+
+
+def shift_of(corner: Corner) -> Shift:
+    """Let the manager have signed what the branch "here" took in the last hour."""
+    now = timezone.now()
+    return Shift.objects.create(
+        shop=corner.shop,
+        environment=Environment.SANDBOX,
+        branch=corner.branches["here"],
+        since=now - timedelta(hours=1),
+        until=now,
+        note=f"{corner.name} here",
+        signed_by=f"manager@{corner.shop.slug}.test",
+    )
+
+
+def statement_of(corner: Corner) -> StatementImport:
+    """Let a statement of the branch "here" wait to be applied."""
+    config = corner.configs["here"]
+    return StatementImport.objects.create(
+        shop=corner.shop,
+        environment=config.environment,
+        config=config,
+        status="read",
+        filename=f"{corner.name} here.xlsx",
+        digest="0" * 64,
+        size=1,
+        read_lines=Packer().packed(),
+        uploaded_by=f"{corner.name} manager",
+    )
+
+
+def claim_of(corner: Corner) -> ShortcodeClaim:
+    """Let the shop have its live number."""
+    config = corner.configs["live"]
+    return ShortcodeClaim.objects.create(
+        shop=corner.shop,
+        environment=config.environment,
+        family=config.family,
+        shortcode=config.shortcode,
+        config=config,
+    )
+
+
+def refund_of(corner: Corner) -> Refund:
+    """Let somebody ask for the money of the receipt at the branch "here"."""
+    return Refund.objects.create(
+        shop=corner.shop,
+        environment=Environment.SANDBOX,
+        payment=corner.payments["here"],
+        receipt=corner.receipts["here"],
+        amount=Decimal(150),
+        reason=f"{corner.name} wants it back",
+        asked_by_label=f"{corner.name} manager",
+    )
+
+
+def request_of(corner: Corner) -> ProviderRequest:
+    """Let Safaricom be asked about that receipt."""
+    config = corner.configs["here"]
+    return ProviderRequest.objects.create(
+        shop=corner.shop,
+        environment=config.environment,
+        kind="status",
+        config=config,
+        version=config.versions.get(),
+        receipt=corner.receipts["here"],
+        receipt_number=corner.receipts["here"].number,
+        asked_by=f"{corner.name} manager",
+    )
+
+
+def run_of(corner: Corner) -> Run:
+    """Let Safaricom have been asked for all that came to the number of the branch "here"."""
+    config = corner.configs["here"]
+    return Run.objects.create(
+        shop=corner.shop,
+        environment=config.environment,
+        config=config,
+        kind=RunKind.PULL,
+        outcome=RunOutcome.DONE,
+        started_at=timezone.now(),
+    )
+
+
+def replay_of(corner: Corner) -> Replay:
+    """Let somebody have the callback of the branch "here" processed again."""
+    return Replay.objects.create(
+        shop=corner.shop,
+        callback_ids=[str(corner.callbacks["here"].pk)],
+        reason=f"{corner.name} mended it",
+        asked_by=f"{corner.name} manager",
+    )
+
+
+def bearer_of(corner: Corner) -> ConfigBearer:
+    """Let the shop have said who pays the charges at the branch "here"."""
+    config, day = corner.configs["here"], date(2026, 1, 1)
+    return ConfigBearer.objects.get_or_create(
+        shop=corner.shop, config=config, effective_from=day, defaults={"bearer": Bearer.SHARED}
+    )[0]
+
+
+def balance_of(corner: Corner) -> AccountBalance:
+    """Let Safaricom have told what an account of the branch "here" holds."""
+    return AccountBalance.objects.create(
+        shop=corner.shop,
+        config=corner.configs["here"],
+        account=f"{corner.name} Utility",
+        current=Decimal("1500.00"),
+        source="asked",
+        at=timezone.now(),
+    )
+
+
 def receipt_of(name: str, place: str) -> str:
     """Return the receipt of a shop's payment at a place: ten signs, like Safaricom's."""
     return hashlib.sha256(f"{name} {place}".encode()).hexdigest()[:10].upper()
@@ -313,8 +499,9 @@ def money_now() -> list[tuple[Any, ...]]:
         "pk", "name", "status", "is_active", "is_default", "deleted_at", "updated_at"
     )
     reviews = Review.objects.order_by("pk").values_list("pk", "resolved_at", "blocking")
+    receipts = Receipt.objects.order_by("pk").values_list("pk", "status", "payment")
     inbox = ProviderCallback.objects.order_by("pk").values_list("pk", "status", "tries")
-    return [*payments, *attempts, *accounts, *reviews, *inbox]
+    return [*payments, *attempts, *accounts, *reviews, *receipts, *inbox]
 
 
 def settled(corner: Corner) -> bool:

@@ -1,5 +1,35 @@
 from __future__ import annotations
 
-from payments.admin import callbacks, configs, payments, reviews, tokens
+from payments.admin import (
+    approvals,
+    balances,
+    callbacks,
+    claims,
+    configs,
+    notices,
+    payments,
+    receipt_checks,
+    receipt_queue,
+    receipts,
+    refunds,
+    requests,
+    reviews,
+    tokens,
+)
 
-__all__ = ["callbacks", "configs", "payments", "reviews", "tokens"]
+__all__ = [
+    "approvals",
+    "balances",
+    "callbacks",
+    "claims",
+    "configs",
+    "notices",
+    "payments",
+    "receipt_checks",
+    "receipt_queue",
+    "receipts",
+    "refunds",
+    "requests",
+    "reviews",
+    "tokens",
+]

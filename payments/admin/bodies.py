@@ -22,10 +22,14 @@ if TYPE_CHECKING:
 SHOWN_CHARACTERS = 8_000
 _PHONE = re.compile(r"(?<![0-9A-Za-z_])\+?(?:254|0)?([17][0-9]{8})(?![0-9A-Za-z])")
 _CHECKOUT = re.compile(r"ws_CO_[0-9A-Za-z]+")
-# C2B says who paid, and how much is left in the till.
+# C2B says who paid, and how much is left in the till; a result names both parties and balances.
 _PRIVATE = frozenset(
-    {"firstname", "middlename", "lastname", "orgaccountbalance", "balance", "debitpartyname"}
+    {"firstname", "middlename", "lastname", "name", "fullname", "customername", "payername"}
 )
+_PRIVATE_ENDS = ("partyname", "publicname", "balance", "availablefunds")
+# What the items of a prompt's callback, and of a request's result, are named by.
+_LABELS = frozenset({"Name", "Key"})
+_ITEM = _LABELS | {"Value"}
 
 
 def shown_body(callback: ProviderCallback, *, whole_ids: bool) -> tuple[str, str]:
@@ -54,10 +58,14 @@ def masked(raw: bytes, *, whole_ids: bool) -> tuple[str, str]:
 
 def _walk(value: Any, mask_one: Callable[[str], str], *, private: bool = False) -> Any:
     if isinstance(value, dict):
-        named = str(value.get("Name", "")).lower() in _PRIVATE
+        # "Name" of an item says what the item is; anywhere else it is somebody's.
+        labels = _LABELS if value.keys() <= _ITEM else frozenset()
+        named = any(_is_private(value.get(label)) for label in labels)
         return {
             mask_one(key): _walk(
-                each, mask_one, private=key.lower() in _PRIVATE or (named and key == "Value")
+                each,
+                mask_one,
+                private=(key == "Value" and named) or (key not in labels and _is_private(key)),
             )
             for key, each in value.items()
         }
@@ -68,6 +76,11 @@ def _walk(value: Any, mask_one: Callable[[str], str], *, private: bool = False) 
     return _masked_scalar(value, mask_one)
 
 
+def _is_private(name: Any) -> bool:
+    word = str(name).lower()
+    return word in _PRIVATE or word.endswith(_PRIVATE_ENDS)
+
+
 def _masked_scalar(value: Any, mask_one: Callable[[str], str]) -> Any:
     if isinstance(value, str):
         return mask_one(value)
@@ -75,6 +88,11 @@ def _masked_scalar(value: Any, mask_one: Callable[[str], str]) -> Any:
         return value
     shown = mask_one(str(value))
     return value if shown == str(value) else shown
+
+
+def masked_text(text: str, *, whole_ids: bool) -> str:
+    """Mask the numbers in a line somebody wrote, and spell out its strange signs."""
+    return _visible(_mask_text(text, whole_ids=whole_ids))
 
 
 def _mask_text(text: str, *, whole_ids: bool) -> str:

@@ -3,10 +3,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
+from django.http import HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
+from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -18,6 +20,7 @@ from payments.choices import CallbackStatus
 from payments.errors import PaymentsError
 from payments.models import Attempt, CallbackSource, ProviderCallback
 from payments.services import callbacks, operating
+from payments.services.checkout_ids import forms_of
 from tenants.admin_access import Fence
 from tenants.admin_actions import ObjectAction
 from tenants.admin_base import PlatformModelAdmin, ShopScopedModelAdmin
@@ -37,6 +40,11 @@ _EXPLANATION = gettext_lazy(
 def _waits_for_a_person(callback: ProviderCallback) -> bool:
     statuses = {CallbackStatus.DEAD, CallbackStatus.QUARANTINED}
     return callback.status in statuses and bool(callback.body)
+
+
+def may_process_again(user: Any) -> bool:
+    acts = (Action.RESOLVE_REVIEWS, Action.OPERATE_PLATFORM)
+    return user.is_active and any(user.may_anywhere(action) for action in acts)
 
 
 @admin.register(ProviderCallback)
@@ -71,8 +79,35 @@ class ProviderCallbackAdmin(ShopScopedModelAdmin):
         ),
     )
 
+    actions = ("process_again",)
+    actions_selection_counter = False
+
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         return super().get_queryset(request).select_related("shop", "payment")
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        """Offer what is done with many at once to those who may do it with one."""
+        found = super().get_actions(request)
+        mine = {"process_again"} if may_process_again(request.user) else set()
+        return {name: action for name, action in found.items() if name in mine}
+
+    @admin.action(description=gettext_lazy("Process again…"))
+    def process_again(self, request: HttpRequest, queryset: QuerySet) -> HttpResponseRedirect:
+        """Lead to the plan for what is ticked, or for all that the filters show."""
+        asked = request.GET.dict()
+        if request.POST.get("select_across") != "1":
+            asked = {"ids": ",".join(map(str, queryset.values_list("pk", flat=True)))}
+        # By name: the plan stands one floor higher.
+        plan = reverse("admin:reconciliation_replay_plan")
+        return HttpResponseRedirect(f"{plan}?{urlencode(asked)}")
+
+    def buttons(self, request: HttpRequest, obj: Any) -> list[dict[str, Any]]:
+        """Offer a look at what applying again would do, before doing it."""
+        buttons = super().buttons(request, obj)
+        if any(not button.get("quiet") for button in buttons):
+            url = reverse("admin:reconciliation_replay_try", args=[obj.pk])
+            buttons.insert(0, {"label": _("What would happen?"), "url": url})
+        return buttons
 
     def get_list_display(self, request: HttpRequest) -> list[str]:
         return [*self.list_display, *(["shop"] if request.user.platform_role else [])]
@@ -81,7 +116,7 @@ class ProviderCallbackAdmin(ShopScopedModelAdmin):
         self, request: HttpRequest, queryset: QuerySet, search_term: str
     ) -> tuple[QuerySet, bool]:
         if term := search_term.strip():
-            prompts = Attempt.objects.filter(checkout_request_id=term).order_by()
+            prompts = Attempt.objects.filter(checkout_request_id__in=forms_of(term)).order_by()
             queryset = queryset.filter(subject_id__in=prompts.values("pk"))
         return queryset, False
 
@@ -118,14 +153,18 @@ class ProviderCallbackAdmin(ShopScopedModelAdmin):
         }
         return TemplateResponse(request, "admin/payments/providercallback/detail.html", context)
 
-    def apply_again(self, request: HttpRequest, callback: ProviderCallback, *, reason: str) -> str:
+    def apply_again(
+        self, request: HttpRequest, callback: ProviderCallback, *, reason: str, vouched: bool = True
+    ) -> str:
         role = request.user.role_in(callback.shop_id)
         actor = Actor.from_user(request.user, request, role=role, reason=reason)
-        row = callbacks.apply_again(callback=callback, actor=actor, now=timezone.now())
+        row = callbacks.apply_again(
+            callback=callback, actor=actor, vouched=vouched, now=timezone.now()
+        )
         return _("The callback is now: %(status)s.") % {"status": row.get_status_display()}
 
     def apply_dead(self, request: HttpRequest, callback: ProviderCallback, *, reason: str) -> str:
-        return self.apply_again(request, callback, reason=reason)
+        return self.apply_again(request, callback, reason=reason, vouched=False)
 
     def _facts(self, request: HttpRequest, callback: ProviderCallback) -> list[tuple[Any, Any]]:
         checkout_id = checkout_id_for(request, callback.shop_id, callback.checkout_request_id)

@@ -11,8 +11,14 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from payments.admin.looks import choice_badge
-from payments.choices import ConfigHealth, ConfigStatus, Environment, VersionStatus
+from payments.admin.looks import by_hand, choice_badge
+from payments.choices import (
+    ConfigHealth,
+    ConfigStatus,
+    Environment,
+    HealthReason,
+    VersionStatus,
+)
 from payments.models import AccessToken, CredentialVersion, PaymentConfig
 from tenants.admin_base import sees_several_shops
 from tenants.admin_looks import NONE, badge, yes_no
@@ -60,11 +66,16 @@ class ConfigColumns:
     @admin.display(description=gettext_lazy("shortcode"), ordering="shortcode")
     def shown_account(self, config: PaymentConfig) -> str:
         kind = config.get_provider_display()
-        return format_html("{}<br><small>{}</small>", config.shortcode, kind)
+        shown = format_html("{}<br><small>{}</small>", config.shortcode, kind)
+        return shown if config.has_api else shown + by_hand()
 
     @admin.display(description=gettext_lazy("health"))
     def shown_health(self, config: PaymentConfig) -> str:
-        return choice_badge(ConfigHealth, config.health)
+        word = choice_badge(ConfigHealth, config.health)
+        reason = config.health_reason
+        if not reason:
+            return word
+        return format_html("{}<br><small>{}</small>", word, HealthReason(reason).label)
 
     @admin.display(description=gettext_lazy("environment"), ordering="environment")
     def shown_environment(self, config: PaymentConfig) -> str:

@@ -8,11 +8,18 @@ from django.utils.translation import gettext as _
 
 from payments.admin.forms import SECRET_LABELS
 from payments.admin.history import said
-from payments.admin.looks import choice_badge
+from payments.admin.looks import by_hand, choice_badge
+from payments.admin.pull import pull_facts
 from payments.admin.rotation import notices_of, versions_of
 from payments.admin.routing import breaker_facts
 from payments.admin.tables import table
-from payments.choices import ConfigHealth, ConfigStatus, VerificationResult, VersionStatus
+from payments.choices import (
+    ConfigHealth,
+    ConfigStatus,
+    HealthReason,
+    VerificationResult,
+    VersionStatus,
+)
 from payments.models import AccessToken, VerificationLog
 from tenants.admin_looks import NONE, badge, yes_no
 
@@ -26,7 +33,12 @@ def panels_of(config: PaymentConfig) -> dict[str, Any]:
     version = config.versions.filter(status=VersionStatus.CURRENT).defer("secrets").first()
     return {
         "badges": _badges(config),
-        "facts": [*_facts(config), *breaker_facts(config), *_token_facts(version)],
+        "facts": [
+            *_facts(config),
+            *breaker_facts(config),
+            *pull_facts(config),
+            *_token_facts(version),
+        ],
         "masks": _masks(version),
         "version": version.number if version else None,
         "verifications": _verifications(config),
@@ -41,11 +53,13 @@ def _badges(config: PaymentConfig) -> list[Any]:
         choice_badge(ConfigHealth, config.health),
         yes_no(config.is_active, yes=_("Active"), no=_("Switched off")),
     ]
-    return [*badges, *([badge(_("Default"), "wait")] if config.is_default else [])]
+    more = [badge(_("Default"), "wait")] if config.is_default else []
+    return [*badges, *more, *([] if config.has_api else [by_hand()])]
 
 
 def _facts(config: PaymentConfig) -> list[tuple[str, Any]]:
     facts = [
+        *_health_facts(config),
         (_("Verified"), config.verified_at or NONE),
         (_("Verified by"), config.verified_by or NONE),
         (_("Last tested"), config.last_tested_at or NONE),
@@ -57,6 +71,21 @@ def _facts(config: PaymentConfig) -> list[tuple[str, Any]]:
         facts.append((_("Suspended because"), config.suspended_reason))
     if config.last_test_error:
         facts.append((_("Last error"), config.last_test_error))
+    return facts
+
+
+def _health_facts(config: PaymentConfig) -> list[tuple[str, Any]]:
+    """Say why the config is not healthy, with the numbers behind it."""
+    reason = config.health_reason
+    if not reason:
+        return []
+    facts: list[tuple[str, Any]] = [(_("Health"), HealthReason(reason).label)]
+    if reason == HealthReason.CALLBACKS_MISSING:
+        facts.append((_("Since"), config.breaker.concern_at))
+    if reason == HealthReason.SUCCESS_DROPPED:
+        numbers = config.breaker.concern_data
+        rates = _("%(lately)s %% of late, %(usually)s %% as a rule") % numbers
+        facts.append((_("Payments that succeed"), rates))
     return facts
 
 

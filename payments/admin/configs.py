@@ -11,18 +11,19 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_variables
 
 from audit.actors import Actor
+from payments.admin.account_rules import RulePages
 from payments.admin.config_columns import ConfigColumns
 from payments.admin.config_pages import ConfigPages
 from payments.admin.config_panels import panels_of
 from payments.admin.doctor import DOCTOR_ACTIONS, VERIFIABLE, DoctorPages
-from payments.admin.forms import FIELDS, ConfigForm
+from payments.admin.forms import ACCOUNT, ACCOUNT_NUMBERS, ORDER, ConfigForm
 from payments.admin.rotation import ROTATION_ACTIONS, RotationPages
 from payments.admin.secret_fields import secret_fieldsets
 from payments.choices import ConfigStatus, Environment
 from payments.errors import InvalidInput, PaymentsError
 from payments.models import PaymentConfig
 from payments.services import configs
-from payments.services.config_rules import FIELD_NAMES
+from payments.services.config_rules import FIELD_NAMES, RULES
 from payments.states import CREDENTIALS_EDITABLE
 from tenants.admin_access import Fence
 from tenants.admin_actions import ObjectAction
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from django.http import HttpRequest
 
 # They say whose money it is; a verified config keeps them.
-_IDENTITY = ["provider", "shortcode", "store_number", "account_number"]
+_IDENTITY = ["provider", "shortcode", "store_number", "account_number", "has_api"]
 _STATUS_ONLY = [
     "shown_shop",
     "provider",
@@ -104,7 +105,7 @@ _ACTIONS = (
 
 @admin.register(PaymentConfig)
 class PaymentConfigAdmin(
-    ConfigColumns, DoctorPages, RotationPages, ConfigPages, ShopScopedModelAdmin
+    ConfigColumns, DoctorPages, RotationPages, RulePages, ConfigPages, ShopScopedModelAdmin
 ):
     """How a shop takes money. Everything is done by the services; secrets are never shown."""
 
@@ -132,7 +133,8 @@ class PaymentConfigAdmin(
         fieldsets = [
             (_("Account"), {"fields": self._account_fields(request, obj)}),
             *secret_fieldsets(obj, editable=self._takes_secrets(request, obj)),
-            (_("Order and limits"), {"fields": FIELDS[9:]}),
+            (_("Order and limits"), {"fields": ORDER}),
+            *self._account_numbers(obj),
         ]
         if self.asks_reason(request, obj):
             fieldsets.append((None, {"fields": ["reason"]}))
@@ -222,9 +224,15 @@ class PaymentConfigAdmin(
 
     def _account_fields(self, request: HttpRequest, config: PaymentConfig | None) -> list[str]:
         if config is None:
-            return FIELDS[:9]
+            return ACCOUNT
         may_change = self.has_change_permission(request, config)
-        return ["shown_shop", "branch" if may_change else "shown_branch", *FIELDS[2:9]]
+        return ["shown_shop", "branch" if may_change else "shown_branch", *ACCOUNT[2:]]
+
+    def _account_numbers(self, config: PaymentConfig | None) -> list[Any]:
+        """Offer the switches where payers type an account number."""
+        has_accounts = config is None or RULES[config.provider].has_accounts
+        fields = {"fields": ACCOUNT_NUMBERS}
+        return [(_("Account numbers payers type"), fields)] if has_accounts else []
 
     def _shows_status_only(self, request: HttpRequest, config: PaymentConfig) -> bool:
         return self.grant_on(request, Action.VIEW_CONFIGS, config) is Grant.STATUS_ONLY
@@ -233,7 +241,7 @@ class PaymentConfigAdmin(
         if config is None:
             return True
         may_change = self.may_do(request, Action.MANAGE_CONFIGS, config)
-        return may_change and config.status in CREDENTIALS_EDITABLE
+        return may_change and config.has_api and config.status in CREDENTIALS_EDITABLE
 
     def _refuse_beyond_branches(self, request: HttpRequest, shop_id: Any, changes: Any) -> None:
         """Keep an admin of some branches to them: a config without a branch serves them all."""

@@ -18,10 +18,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from payments import tasks
+from payments.admin.c2b import BANK_ADDRESS, REGISTER_URLS, RegistrationActs
 from payments.admin.doctor_tables import approvals_of, checklist_of, history_of, urls_of, visit_of
+from payments.admin.pull import PULL_ACTIONS, PullActs
 from payments.choices import ConfigStatus, Environment, RunStatus
 from payments.errors import PaymentsError
-from payments.services import approvals, c2b_urls, claims, go_live, verification
+from payments.services import approvals, claims, go_live, verification
 from tenants.admin_actions import ObjectAction
 from tenants.admin_base import reason_field
 from tenants.roles import Action, Grant
@@ -39,7 +41,7 @@ VERIFIABLE = frozenset(
 
 
 def _is_ready_to_ask(config: PaymentConfig) -> bool:
-    is_live = config.environment == Environment.PRODUCTION and config.proven_at is not None
+    is_live = config.environment == Environment.PRODUCTION and not go_live.needs_proof(config)
     is_verified = config.status == ConfigStatus.VERIFIED
     if not (is_live and is_verified) or go_live.is_approved(config):
         return False
@@ -51,18 +53,9 @@ def _has_claim(config: PaymentConfig) -> bool:
 
 
 DOCTOR_ACTIONS = (
-    ObjectAction(
-        "register_urls",
-        gettext_lazy("Register C2B addresses"),
-        Action.MANAGE_WEBHOOKS,
-        gettext_lazy(
-            "Safaricom is told where to tell us of payments by hand. In production a number takes"
-            " addresses once."
-        ),
-        when=lambda config: (
-            config.status == ConfigStatus.VERIFIED and config.c2b_registered_at is None
-        ),
-    ),
+    REGISTER_URLS,
+    *PULL_ACTIONS,
+    BANK_ADDRESS,
     ObjectAction(
         "ask_approval",
         gettext_lazy("Ask for approval"),
@@ -116,7 +109,7 @@ class VisitForm(forms.Form):
     )
 
 
-class DoctorPages:
+class DoctorPages(PullActs, RegistrationActs):
     """Adds the set-up page and its acts to the admin of configs."""
 
     def get_urls(self) -> list[URLPattern]:
@@ -158,17 +151,6 @@ class DoctorPages:
         tasks.ring_verification(run.pk)
         return HttpResponseRedirect(self.setup_url(config))
 
-    def register_urls(self, request: HttpRequest, config: PaymentConfig, *, reason: str) -> Any:
-        who = self._who(request, config, reason)
-        try:
-            c2b_urls.register_urls(config=config, response_type="Completed", **who)
-        except PaymentsError as error:
-            said = [_(error.detail), _(error.data.get("next_action", "") or " ")]
-            self.message_user(request, " ".join(said).strip(), "error")
-        else:
-            self.message_user(request, _("The C2B addresses are registered."), "success")
-        return HttpResponseRedirect(self.setup_url(config))
-
     def ask_approval(self, request: HttpRequest, config: PaymentConfig, *, reason: str) -> Any:
         who = self._who(request, config, reason)
         approvals.ask_approval(config=config, user=request.user, **who)
@@ -203,6 +185,8 @@ class DoctorPages:
         if not may_act or config.status not in VERIFIABLE:
             return None
         form = VisitForm(request.POST if request.method == "POST" else None)
+        if not config.has_api:
+            del form.fields["phone_number"]
         if self.grant_on(request, Action.MANAGE_CONFIGS, config) is Grant.WITH_REASON:
             form.fields["reason"] = reason_field(required=True)
         return form
@@ -212,7 +196,8 @@ class DoctorPages:
     ) -> HttpResponse:
         who = self._who(request, config, given.get("reason", ""))
         try:
-            run = verification.start_run(config=config, phone_number=given["phone_number"], **who)
+            phone_number = given.get("phone_number", "")
+            run = verification.start_run(config=config, phone_number=phone_number, **who)
         except PaymentsError as error:
             self.message_user(request, _(error.detail), "error")
         else:

@@ -102,7 +102,7 @@ def approvals_of(config: PaymentConfig) -> dict[str, Any]:
         [
             approval.asked_by_label,
             approval.asked_at,
-            _decision(approval.is_approved),
+            decision_badge(approval.is_approved),
             approval.decided_by or NONE,
             approval.decided_at or NONE,
             approval.note or NONE,
@@ -165,7 +165,8 @@ def _found(log: VerificationLog) -> str:
     return f"{said} ({log.response_code})" if log.response_code not in {"", "0", "200"} else said
 
 
-def _decision(is_approved: bool | None) -> str:
+def decision_badge(is_approved: bool | None) -> str:
+    """Draw what the second person said; None while nobody did."""
     words = {
         None: (_("Waits"), "wait"),
         True: (_("Approved"), "good"),

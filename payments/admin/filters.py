@@ -7,7 +7,8 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from payments.choices import Environment
-from payments.models import PaymentConfig
+from payments.models import Payment, PaymentConfig
+from payments.receipt_choices import PaymentOrigin
 from payments.services import stats
 from tenants.admin_access import Fence, rows_for
 
@@ -45,7 +46,17 @@ class EnvironmentFilter(admin.SimpleListFilter):
     def _default(self, request: HttpRequest, model_admin: Any) -> str:
         fence = Fence(branch=None)
         rows = rows_for(request.user, model_admin.view_action, fence, now=timezone.now())
-        return stats.default_environment(configs=PaymentConfig.objects.filter(rows))
+        return stats.default_environment(
+            configs=PaymentConfig.objects.filter(rows), payments=Payment.objects.filter(rows)
+        )
+
+
+class MethodFilter(admin.ChoicesFieldListFilter):
+    """How the money came, of what was written down by hand: few rows, and they have an index."""
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        found = super().queryset(request, queryset)
+        return found.filter(origin=PaymentOrigin.MANUAL) if self.used_parameters else found
 
 
 class OpenFilter(admin.SimpleListFilter):

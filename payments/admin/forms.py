@@ -38,6 +38,7 @@ FIELDS = [
     "store_number",
     "account_number",
     "account_prefix",
+    "has_api",
     "priority",
     "min_amount",
     "max_amount",
@@ -47,7 +48,12 @@ FIELDS = [
     "auto_activate",
     "c2b_version",
     "credentials_expire_on",
+    "recheck_above",
+    "refuses_unknown_accounts",
+    "assigns_close_references",
 ]
+# How the page groups them.
+ACCOUNT, ORDER, ACCOUNT_NUMBERS = FIELDS[:10], FIELDS[10:19], FIELDS[19:]
 
 
 def secrets_of(provider: str) -> list[str]:
@@ -105,6 +111,22 @@ class ConfigForm(ReasonedModelForm):
             "account_number": gettext_lazy("Bank transfer only: the shop's account at the bank."),
             "account_prefix": gettext_lazy(
                 "M-Pesa paybill only: how account references begin, 6 signs at most."
+            ),
+            "has_api": gettext_lazy(
+                "Without one nobody is asked and no credentials are needed: money is known by hand"
+                " or by statement only."
+            ),
+            "recheck_above": gettext_lazy(
+                "Safaricom is asked again whether a payment this large was taken back; empty: never."
+            ),
+            "refuses_unknown_accounts": gettext_lazy(
+                "Only an account a rule fits, or the reference of an open payment, is let through; a"
+                " rule for anything else lets all through. Safaricom must have switched validation"
+                " on."
+            ),
+            "assigns_close_references": gettext_lazy(
+                "Only where one open payment of exactly this amount can be meant; else a person"
+                " decides."
             ),
             "priority": gettext_lazy("The lowest is tried first."),
             "daily_limit": gettext_lazy("In shillings; empty for none."),

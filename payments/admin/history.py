@@ -8,9 +8,11 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from payments.admin.looks import checkout_id_for
 from payments.choices import PaymentStatus
+from payments.receipt_choices import PaymentOrigin
 from payments.services import decisions
 from tenants.admin_looks import shillings
 
@@ -26,6 +28,12 @@ if TYPE_CHECKING:
         Review,
         Transition,
     )
+
+_CAME: dict[str, Any] = {
+    PaymentOrigin.PROMPT: gettext_lazy("Asked for KES %(amount)s"),
+    PaymentOrigin.RECEIPT: gettext_lazy("Made of a receipt of KES %(amount)s"),
+    PaymentOrigin.MANUAL: gettext_lazy("Written down: KES %(amount)s"),
+}
 
 
 @dataclass(frozen=True)
@@ -81,7 +89,7 @@ class Story:
 
     def _asked(self) -> Iterator[Moment]:
         payment = self.payment
-        summary = _("Asked for KES %(amount)s") % {"amount": shillings(payment.amount)}
+        summary = _CAME[payment.origin] % {"amount": shillings(payment.amount)}
         yield Moment(payment.created_at, 0, "people", summary, payment.created_by)
 
     def _sent(self) -> Iterator[Moment]:

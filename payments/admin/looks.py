@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from django.utils.translation import gettext as _
+
 from payments.choices import (
     AttemptStatus,
     CallbackStatus,
@@ -16,6 +18,7 @@ from payments.choices import (
     VerificationResult,
 )
 from payments.msisdn import mask_checkout_request_id
+from payments.receipt_choices import RefundStatus, RequestStatus
 from tenants.admin_looks import NONE, badge
 from tenants.roles import Role
 
@@ -63,6 +66,8 @@ _TONES: dict[type, dict[str, str]] = {
         OutcomeVerdict.REVERSED: "bad",
     },
     ReceiptStatus: {
+        ReceiptStatus.UNALLOCATED: "wait",
+        ReceiptStatus.HELD: "wait",
         ReceiptStatus.CREDITED: "good",
         ReceiptStatus.IN_REVIEW: "warn",
         ReceiptStatus.REVERSED: "bad",
@@ -72,6 +77,23 @@ _TONES: dict[type, dict[str, str]] = {
         VerificationResult.FAILED: "bad",
         VerificationResult.TIMEOUT: "warn",
         VerificationResult.ERROR: "warn",
+    },
+    RequestStatus: {
+        RequestStatus.CREATED: "wait",
+        RequestStatus.ACCEPTED: "wait",
+        RequestStatus.UNKNOWN: "warn",
+        RequestStatus.TIMED_OUT: "warn",
+        RequestStatus.REFUSED: "bad",
+        RequestStatus.SUCCEEDED: "good",
+        RequestStatus.FAILED: "bad",
+    },
+    RefundStatus: {
+        RefundStatus.ASKED: "wait",
+        RefundStatus.APPROVED: "warn",
+        RefundStatus.SENT: "wait",
+        RefundStatus.UNKNOWN: "warn",
+        RefundStatus.DONE: "good",
+        RefundStatus.FAILED: "bad",
     },
     Environment: {Environment.SANDBOX: "warn"},
 }
@@ -83,6 +105,11 @@ def choice_badge(choices: Any, value: str) -> SafeString | str:
         return NONE
     label = choices(value).label if value in choices.values else value
     return badge(label, _TONES.get(choices, {}).get(value, "quiet"))
+
+
+def by_hand() -> SafeString:
+    """Mark a config nobody is asked through."""
+    return badge(_("By hand or statement only"), "warn")
 
 
 def checkout_id_for(request: HttpRequest, shop_id: Any, checkout_request_id: str | None) -> str:

@@ -5,20 +5,24 @@ from typing import TYPE_CHECKING, Any
 from django.contrib import admin
 from django.db.models import Exists, OuterRef
 from django.template.response import TemplateResponse
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
 
 from audit.actors import Actor
-from payments.admin.filters import EnvironmentFilter
+from payments.admin.filters import EnvironmentFilter, MethodFilter
 from payments.admin.history import Story, said
 from payments.admin.looks import choice_badge
+from payments.admin.manual import VOID, ManualPages
+from payments.admin.refund_acts import ASK_REFUND, AsksForRefunds, repeat_payer_note
 from payments.admin.revealing import REVEAL_PHONE, RevealsPhone
 from payments.admin.search import payments_found_by
 from payments.admin.tables import tables_of
 from payments.choices import Environment, PaymentStatus
 from payments.errors import PaymentsError
 from payments.models import Payment, Review
+from payments.receipt_choices import PaymentOrigin
 from payments.services import checking
 from payments.services.representation import explanation_of, is_blocked
 from payments.states import LIVE_STATUSES
@@ -38,7 +42,7 @@ _ASKABLE = LIVE_STATUSES | {PaymentStatus.EXPIRED, PaymentStatus.FAILED}
 
 
 @admin.register(Payment)
-class PaymentAdmin(RevealsPhone, ShopScopedModelAdmin):
+class PaymentAdmin(AsksForRefunds, RevealsPhone, ManualPages, ShopScopedModelAdmin):
     """The ledger: read only, for no form may make a payment paid."""
 
     view_action = Action.LIST_PAYMENTS
@@ -46,6 +50,8 @@ class PaymentAdmin(RevealsPhone, ShopScopedModelAdmin):
     list_filter = [
         EnvironmentFilter,
         "status",
+        "origin",
+        ("method", MethodFilter),
         "created_at",
         ("shop", ScopedRelatedFilter),
         ("branch", ScopedRelatedFilter),
@@ -67,9 +73,13 @@ class PaymentAdmin(RevealsPhone, ShopScopedModelAdmin):
             gettext_lazy(
                 "The answer is applied like a callback's. No prompt goes to the customer."
             ),
-            when=lambda payment: payment.status in _ASKABLE,
+            when=lambda payment: (
+                payment.origin == PaymentOrigin.PROMPT and payment.status in _ASKABLE
+            ),
         ),
+        ASK_REFUND,
         REVEAL_PHONE,
+        VOID,
     )
 
     def get_list_display(self, request: HttpRequest) -> list[str]:
@@ -82,11 +92,6 @@ class PaymentAdmin(RevealsPhone, ShopScopedModelAdmin):
         rows = super().get_queryset(request).defer("phone", "metadata", "resolution")
         return rows.annotate(in_doubt=Exists(doubts))
 
-    def get_ordering(self, request: HttpRequest) -> list[str]:
-        """Order by time; over all shops by the key, which is in order of time and has an index."""
-        is_of_one_shop = not request.user.platform_role or "shop__id__exact" in request.GET
-        return ["-created_at", "-id"] if is_of_one_shop else ["-id"]
-
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet, search_term: str
     ) -> tuple[QuerySet, bool]:
@@ -96,7 +101,8 @@ class PaymentAdmin(RevealsPhone, ShopScopedModelAdmin):
 
     @admin.display(description=gettext_lazy("reference"))
     def reference(self, payment: Payment) -> str:
-        return payment.order_ref or payment.account_reference
+        typed = payment.order_ref or payment.account_reference or payment.external_reference
+        return typed or payment.get_method_display() or payment.receipt_number
 
     @admin.display(description=gettext_lazy("status"))
     def shown_status(self, payment: Payment) -> str:
@@ -121,7 +127,9 @@ class PaymentAdmin(RevealsPhone, ShopScopedModelAdmin):
 
     @admin.display(description=gettext_lazy("config"))
     def config_name(self, payment: Payment) -> str:
-        return payment.config.name
+        if payment.config:
+            return payment.config.name
+        return payment.get_method_display() or NONE
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
@@ -146,6 +154,14 @@ class PaymentAdmin(RevealsPhone, ShopScopedModelAdmin):
         }
         return TemplateResponse(request, "admin/payments/payment/detail.html", context)
 
+    def buttons(self, request: HttpRequest, obj: Payment) -> list[dict[str, Any]]:
+        buttons = super().buttons(request, obj)
+        if self.may_do(request, Action.VIEW_STATS, obj):
+            # By name: the page stands one floor higher.
+            url = f"{reverse('admin:reconciliation_transcript')}?payment={obj.pk}"
+            buttons.append({"label": _("Transcript"), "quiet": True, "url": url})
+        return buttons
+
     def ask_again(self, request: HttpRequest, payment: Payment, *, reason: str) -> str:
         actor = Actor.from_user(request.user, request, role=request.user.role_in(payment.shop_id))
         checking.ask_now(payment=payment, actor=actor, now=timezone.now())
@@ -161,6 +177,8 @@ def _badges(payment: Payment, story: Story) -> list[str]:
         badges.append(badge(_("Late"), "warn"))
     if payment.receipt_pending:
         badges.append(badge(_("Receipt awaited"), "wait"))
+    if repeated := repeat_payer_note(payment):
+        badges.append(badge(repeated, "bad"))
     if is_blocked(story.reviews):
         badges.append(badge(_("Do not release the goods: under review"), "bad"))
     return badges
@@ -177,14 +195,29 @@ def _facts(payment: Payment) -> list[tuple[Any, Any]]:
         (_("Receipt"), payment.receipt_number or NONE),
         (_("Phone"), payment.phone_masked or NONE),
         (_("Order reference"), payment.order_ref or NONE),
-        (_("Account reference"), payment.account_reference),
+        (_("Account reference"), payment.account_reference or NONE),
         (_("Shop"), payment.shop),
         (_("Branch"), payment.branch or NONE),
-        (_("Payment config"), payment.config),
-        (_("Provider"), payment.get_provider_display()),
+        (_("Payment config"), payment.config or NONE),
+        (_("Provider"), payment.get_provider_display() or NONE),
+        *_by_hand(payment),
         (_("Taken by"), payment.created_by or NONE),
         (_("Created"), payment.created_at),
         (_("Expires"), payment.expires_at),
         (_("Completed"), payment.completed_at or NONE),
         (_("Result"), said(payment.result_code, payment.result_desc) or NONE),
     ]
+
+
+def _by_hand(payment: Payment) -> list[tuple[Any, Any]]:
+    """Tell how it came, of what was not asked for."""
+    if payment.origin == PaymentOrigin.PROMPT:
+        return []
+    facts: list[tuple[Any, Any]] = [(_("Origin"), payment.get_origin_display())]
+    if payment.origin == PaymentOrigin.MANUAL:
+        facts += [
+            (_("How the money came"), payment.get_method_display()),
+            (_("Receipt or reference"), payment.external_reference or NONE),
+            (_("Why it is written down"), payment.note or NONE),
+        ]
+    return facts

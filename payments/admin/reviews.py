@@ -9,11 +9,13 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from payments.admin.filters import EnvironmentFilter, OpenFilter
+from payments.admin.review_pages import ReviewPages, proposal_of
 from payments.models import Review
+from payments.services.review_steps import Resolution, receipt_of
 from tenants.admin_access import Fence
 from tenants.admin_base import ShopScopedModelAdmin
 from tenants.admin_filters import ScopedRelatedFilter
-from tenants.admin_looks import NONE, badge
+from tenants.admin_looks import NONE, badge, shillings
 from tenants.roles import Action
 
 if TYPE_CHECKING:
@@ -21,8 +23,8 @@ if TYPE_CHECKING:
 
 
 @admin.register(Review)
-class ReviewAdmin(ShopScopedModelAdmin):
-    """What a person must decide; read only, for a review is not closed by editing its row."""
+class ReviewAdmin(ReviewPages, ShopScopedModelAdmin):
+    """What a person must decide, on a page of its own: no form closes a review by editing its row."""
 
     view_action = Action.LIST_PAYMENTS
     fence = Fence(branch="payment__branch", made_at="payment__created_at")
@@ -37,7 +39,13 @@ class ReviewAdmin(ShopScopedModelAdmin):
 
     @admin.display(description=gettext_lazy("state"))
     def state(self, review: Review) -> str:
-        return badge(_("Resolved"), "good") if review.resolved_at else badge(_("Open"), "warn")
+        if review.resolved_at:
+            return badge(_("Resolved"), "good")
+        if review.resolution == Resolution.REFUND:
+            return badge(_("Refund under way"), "wait")
+        if review.proposal:
+            return badge(_("Second person needed"), "warn")
+        return badge(_("Open"), "warn")
 
     @admin.display(description=gettext_lazy("weight"))
     def weight(self, review: Review) -> str:
@@ -50,9 +58,28 @@ class ReviewAdmin(ShopScopedModelAdmin):
         url = reverse("admin:payments_payment_change", args=[review.payment_id])
         return format_html('<a href="{}">{}</a>', url, review.payment)
 
+    @admin.display(description=gettext_lazy("receipt"))
+    def receipt(self, review: Review) -> str:
+        receipt = receipt_of(review)
+        return f"{receipt} · KES {shillings(receipt.amount)}" if receipt else NONE
+
+    @admin.display(description=gettext_lazy("looked at by"))
+    def looked_at_by(self, review: Review) -> str:
+        return str(review.assigned_to or NONE)
+
+    @admin.display(description=gettext_lazy("proposal"))
+    def proposed(self, review: Review) -> str:
+        return proposal_of(review) or NONE
+
+    @admin.display(description=gettext_lazy("resolution"))
+    def how(self, review: Review) -> str:
+        known = review.resolution in Resolution.values
+        return str(Resolution(review.resolution).label) if known else review.resolution or NONE
+
     def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        facts = ["why", "state", "weight", "payment_link", "shown_shop", "subject", "opened_at"]
-        return [*facts, "resolved_at", "resolved_by", "resolution", "reason"]
+        facts = ["why", "state", "weight", "payment_link", "receipt", "shown_shop", "subject"]
+        open_ones = ["opened_at", "looked_at_by", "proposed"]
+        return [*facts, *open_ones, "resolved_at", "resolved_by", "how", "reason"]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         return self.get_fields(request, obj)

@@ -19,7 +19,7 @@ from payments.admin.tables import Table, table
 from payments.choices import NoticeCode, VersionStatus
 from payments.errors import PaymentsError
 from payments.models import Notice, PaymentConfig
-from payments.services import rotation
+from payments.services import notice_words, rotation
 from tenants.admin_actions import ObjectAction
 from tenants.admin_base import reason_field
 from tenants.admin_looks import NONE
@@ -30,7 +30,16 @@ if TYPE_CHECKING:
     from django.urls import URLPattern
 
 _MOST_VERSIONS = 20
-_GRAVE = frozenset({NoticeCode.CREDENTIALS_REFUSED, NoticeCode.ROLLED_BACK, NoticeCode.TOKEN_WAR})
+_GRAVE = frozenset(
+    {
+        NoticeCode.CREDENTIALS_REFUSED,
+        NoticeCode.ROLLED_BACK,
+        NoticeCode.TOKEN_WAR,
+        NoticeCode.CALLBACKS_SILENT,
+        NoticeCode.C2B_SILENT,
+        NoticeCode.TOKEN_REFUSED,
+    }
+)
 # What a person can do about it.
 _WHAT_TO_DO = {
     NoticeCode.ROTATION_DUE: gettext_lazy("The new credentials are tried and put in use then."),
@@ -40,6 +49,9 @@ _WHAT_TO_DO = {
     ),
     NoticeCode.ROLLED_BACK: gettext_lazy(
         "The version before is in use again. Check the new credentials in the Daraja portal."
+    ),
+    NoticeCode.PULL_REFUSED: gettext_lazy(
+        "Payments go on. Ask Safaricom to add Pull Transactions to the Daraja app."
     ),
     NoticeCode.TOKEN_WAR: gettext_lazy(
         "Create a separate Daraja app for this system: each token kills the other system's."
@@ -100,7 +112,7 @@ class RotationPages:
 
     def buttons(self, request: HttpRequest, obj: PaymentConfig) -> list[dict[str, Any]]:
         buttons = super().buttons(request, obj)
-        if obj.status in rotation.ROTATABLE and self.may_do(request, Action.MANAGE_CONFIGS, obj):
+        if _is_rotatable(obj) and self.may_do(request, Action.MANAGE_CONFIGS, obj):
             url = reverse("admin:payments_paymentconfig_rotate", args=[obj.pk])
             buttons.insert(0, {"label": _("Rotate credentials"), "danger": False, "url": url})
         return buttons
@@ -109,7 +121,7 @@ class RotationPages:
         config = self.get_permitted(request, object_id, Action.MANAGE_CONFIGS)
         if request.method not in {"GET", "POST"}:
             return HttpResponseNotAllowed(["GET", "POST"])
-        if config.status not in rotation.ROTATABLE:
+        if not _is_rotatable(config):
             messages.warning(request, _("That is not possible as things stand now."))
             return HttpResponseRedirect(self.page_of(config))
         form = RotateForm(request.POST if request.method == "POST" else None, config=config)
@@ -158,6 +170,10 @@ class RotationPages:
         return response
 
 
+def _is_rotatable(config: PaymentConfig) -> bool:
+    return config.has_api and config.status in rotation.ROTATABLE
+
+
 def versions_of(config: PaymentConfig) -> Table:
     """List the versions with who, when and why; masks were made when they were written."""
     columns = [
@@ -189,8 +205,9 @@ def notices_of(config: PaymentConfig) -> list[dict[str, Any]]:
     return [
         {
             "text": notice.get_code_display(),
-            "detail": _detail(notice),
-            "what_to_do": _WHAT_TO_DO.get(NoticeCode(notice.code), ""),
+            "detail": notice_words.sentence_of(notice) or _detail(notice),
+            "what_to_do": notice_words.what_to_do_about(notice)
+            or _WHAT_TO_DO.get(NoticeCode(notice.code), ""),
             "is_grave": notice.code in _GRAVE,
         }
         for notice in Notice.objects.filter(config=config, closed_at=None)

@@ -16,6 +16,7 @@ from payments.errors import InvalidPhoneNumber
 from payments.fields import blind_index
 from payments.models import Attempt, Payment
 from payments.msisdn import normalise
+from payments.services.checkout_ids import forms_of
 from tenants.models import Shop
 
 
@@ -28,12 +29,15 @@ def payments_found_by(term: str) -> QuerySet[Any]:
         Payment.objects.order_by().filter(receipt_number=term.upper()).exclude(receipt_number=""),
         anywhere.filter(order_ref=term).exclude(order_ref=""),
         anywhere.filter(account_reference__in={term, term.upper()}),
+        anywhere.filter(external_reference=term).exclude(external_reference=""),
     ]
     if (msisdn := _msisdn(term)) is not None:
         arms.append(anywhere.filter(phone_index=blind_index("phone", msisdn)))
     if (key := _uuid(term)) is not None:
         arms.append(Payment.objects.order_by().filter(pk=key))
-    prompted = Attempt.objects.order_by().filter(checkout_request_id=term).values("payment")
+    prompted = (
+        Attempt.objects.order_by().filter(checkout_request_id__in=forms_of(term)).values("payment")
+    )
     return prompted.union(*[arm.values("pk") for arm in arms])
 
 

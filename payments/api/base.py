@@ -47,12 +47,13 @@ class MalipoView(APIView):
     """
     One resource. `actions` names what each method needs in the access matrix; without it, 403.
 
-    `filters` reads the query of GET, and an unknown parameter is an error; `is_list` adds limit
-    and cursor. Order of the checks: key, rate, role, query, then the object.
+    `filters` reads the query of GET, and an unknown parameter is an error; `delete_query` that of
+    DELETE, which has no body everywhere; `is_list` adds limit and cursor. Order of the checks: key, rate, role, query, then the object.
     """
 
     actions: ClassVar[dict[str, Action]] = {}
     filters: ClassVar[type[StrictSerializer]] = NoFilters
+    delete_query: ClassVar[type[StrictSerializer]] = NoFilters
     is_list: ClassVar[bool] = False
     http_method_names = ("get", "post", "put", "patch", "delete")
     content_negotiation_class = OnlyJSON
@@ -107,9 +108,21 @@ class MalipoView(APIView):
         serializer.is_valid(raise_exception=True)
         return dict(serializer.validated_data)
 
-    def page(self, rows: QuerySet, represent: Callable[[list[Any]], Any]) -> Response:
-        """Answer one page of rows; represent turns a list of them into data."""
+    def page(
+        self,
+        rows: QuerySet,
+        represent: Callable[[list[Any]], Any],
+        *,
+        newest_by: str = "created_at",
+    ) -> Response:
+        """
+        Answer one page of rows; represent turns a list of them into data.
+
+        newest_by names the time they are in the order of: a filter by another time than that of
+        their creation is only fast in its own order.
+        """
         paginator = NewestFirst()
+        paginator.ordering = (f"-{newest_by}", "-id")
         found = paginator.paginate_queryset(rows, self.request, view=self)
         return paginator.get_paginated_response(represent(list(found or [])))
 
@@ -121,7 +134,9 @@ class MalipoView(APIView):
             raise ValidationError({repeated[0][:64]: ["Give it once."]}, code="repeated")
         skipped = _PAGING if self.is_list else frozenset()
         given = {name: value for name, value in request.query_params.items() if name not in skipped}
-        filters = self.filters if request.method == "GET" else NoFilters
-        serializer = filters(data=given, context={"key": self.key})
+        readers = {"GET": self.filters, "DELETE": self.delete_query}
+        serializer = readers.get(request.method or "", NoFilters)(
+            data=given, context={"key": self.key}
+        )
         serializer.is_valid(raise_exception=True)
         return dict(serializer.validated_data)

@@ -13,5 +13,8 @@ urlpatterns = [
     re_path(rf"^cb/p/{_NAMED}\Z", callbacks.proof_callback),
     re_path(rf"^cb/c/{_NAMED}/v\Z", callbacks.c2b_validation),
     re_path(rf"^cb/c/{_NAMED}/c\Z", callbacks.c2b_confirmation),
+    re_path(rf"^cb/b/{_NAMED}\Z", callbacks.bank_notice),
+    re_path(rf"^cb/r/{_NAMED}\Z", callbacks.request_result),
+    re_path(rf"^cb/t/{_NAMED}\Z", callbacks.request_timeout),
     re_path(rf"^cb/l/{_NAMED}\Z", loop.loop),
 ]

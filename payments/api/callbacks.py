@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import logging
 import uuid
+from collections.abc import Callable
+from datetime import datetime
 
 from django.db import DatabaseError, InterfaceError
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
@@ -19,7 +21,7 @@ from audit.actors import client_ip
 from payments import callback_urls
 from payments.api import applier, traffic
 from payments.api.errors import problem_response
-from payments.services import callbacks
+from payments.services import c2b_questions, callbacks
 
 logger = logging.getLogger(__name__)
 
@@ -27,8 +29,6 @@ MAX_BODY_BYTES = 65_536
 # Few callbacks under way, and the lock free at once: then the sender's own thread applies it.
 LOCK_WAIT_MS = 300
 ACCEPTED = b'{"ResultCode": 0, "ResultDesc": "Accepted"}'
-# Validation is answered with a text (Daraja 3.0 portal, CustomerToBusiness).
-VALID = b'{"ResultCode": "0", "ResultDesc": "Accepted"}'
 
 
 def stk_callback(request: HttpRequest, subject: str, mac: str) -> HttpResponse:
@@ -47,8 +47,23 @@ def c2b_confirmation(request: HttpRequest, subject: str, mac: str) -> HttpRespon
 
 
 def c2b_validation(request: HttpRequest, subject: str, mac: str) -> HttpResponse:
-    """Accept the payment Safaricom asks about: nobody is turned away at the till by us."""
-    return _take(request, "c", subject, mac, kind="c2b_ask", said=VALID)
+    """Say whether the payment Safaricom asks about is welcome; it waits eight seconds for that."""
+    return _take(request, "c", subject, mac, kind="c2b_ask", keep=_answer)
+
+
+def bank_notice(request: HttpRequest, subject: str, mac: str) -> HttpResponse:
+    """Keep what a bank tells of the account the config names."""
+    return _take(request, "b", subject, mac, kind="bank")
+
+
+def request_result(request: HttpRequest, subject: str, mac: str) -> HttpResponse:
+    """Take the result of the request its address names."""
+    return _take(request, "r", subject, mac, kind="result")
+
+
+def request_timeout(request: HttpRequest, subject: str, mac: str) -> HttpResponse:
+    """Take the word that the request its address names timed out in Safaricom's queue."""
+    return _take(request, "t", subject, mac, kind="timeout")
 
 
 def refusal_at_the_door(
@@ -66,7 +81,13 @@ def refusal_at_the_door(
 
 @sensitive_variables()
 def _take(
-    request: HttpRequest, letter: str, subject: str, mac: str, *, kind: str, said: bytes = ACCEPTED
+    request: HttpRequest,
+    letter: str,
+    subject: str,
+    mac: str,
+    *,
+    kind: str,
+    keep: Callable[..., HttpResponse] | None = None,
 ) -> HttpResponse:
     if refusal := refusal_at_the_door(request, letter, subject, mac):
         return refusal
@@ -78,7 +99,8 @@ def _take(
     if body is None:
         return problem_response(413, "too_large")
     with traffic.under_way():
-        return _keep(request, said, kind=kind, subject_id=uuid.UUID(hex=subject), body=body)
+        keep = keep or _keep
+        return keep(request, kind=kind, subject_id=uuid.UUID(hex=subject), body=body)
 
 
 def _read(request: HttpRequest) -> bytes | None:
@@ -97,23 +119,62 @@ def _read(request: HttpRequest) -> bytes | None:
     return None if len(body) > MAX_BODY_BYTES else body
 
 
-def _keep(
-    request: HttpRequest, said: bytes, *, kind: str, subject_id: uuid.UUID, body: bytes
-) -> HttpResponse:
+def _keep(request: HttpRequest, *, kind: str, subject_id: uuid.UUID, body: bytes) -> HttpResponse:
     now = timezone.now()
+    row_id = _store(request, kind=kind, subject_id=subject_id, body=body, now=now)
+    if row_id is None:
+        return problem_response(503, "unavailable", retry_after=5)
+    is_calm = traffic.is_calm()
+    if not (is_calm and callbacks.apply_now(row_id, lock_wait_ms=LOCK_WAIT_MS, now=now)):
+        applier.ring()
+    return HttpResponse(ACCEPTED, content_type="application/json")
+
+
+def _answer(request: HttpRequest, *, kind: str, subject_id: uuid.UUID, body: bytes) -> HttpResponse:
+    """Judge, keep the question with its answer, and say it; what cannot be judged is welcome."""
+    judged = _judge(subject_id, body)
+    stored = _store(
+        request, kind=kind, subject_id=subject_id, body=body, now=timezone.now(), answer=judged
+    )
+    if stored is None:
+        return problem_response(503, "unavailable", retry_after=5)
+    answer = judged.answer if judged else c2b_questions.Answer.ACCEPTED
+    # A text, unlike everywhere else (Daraja 3.0 portal, CustomerToBusiness).
+    said = {
+        "ResultCode": str(answer),
+        "ResultDesc": "Accepted" if answer == c2b_questions.Answer.ACCEPTED else "Rejected",
+    }
+    return JsonResponse(said)
+
+
+def _judge(config_id: uuid.UUID, body: bytes) -> c2b_questions.Judgement | None:
     try:
-        row_id = callbacks.receive(
+        return c2b_questions.judge(config_id=config_id, body=body)
+    except (DatabaseError, InterfaceError):
+        logger.exception("a C2B question could not be looked up")
+        return None
+
+
+def _store(
+    request: HttpRequest,
+    *,
+    kind: str,
+    subject_id: uuid.UUID,
+    body: bytes,
+    now: datetime,
+    answer: c2b_questions.Judgement | None = None,
+) -> uuid.UUID | None:
+    """Keep a body and return its row's id; None when it could not be kept."""
+    try:
+        return callbacks.receive(
             kind=kind,
             subject_id=subject_id,
             body=body,
             content_type=request.META.get("CONTENT_TYPE", ""),
             source_ip=client_ip(request),
             now=now,
+            answer=answer,
         )
     except (DatabaseError, InterfaceError):
         logger.exception("a callback could not be stored")
-        return problem_response(503, "unavailable", retry_after=5)
-    is_calm = traffic.is_calm()
-    if not (is_calm and callbacks.apply_now(row_id, lock_wait_ms=LOCK_WAIT_MS, now=now)):
-        applier.ring()
-    return HttpResponse(said, content_type="application/json")
+        return None

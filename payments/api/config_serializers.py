@@ -114,6 +114,10 @@ class ConfigInput(OwnWorldSerializer):
     auto_activate = StrictBooleanField(default=False)
     c2b_version = StrictChoiceField(choices=list(C2B_VERSIONS), default="v2")
     credentials_expire_on = DayToComeField(allow_null=True, default=None)
+    has_api = StrictBooleanField(default=True)
+    refuses_unknown_accounts = StrictBooleanField(default=False)
+    assigns_close_references = StrictBooleanField(default=False)
+    recheck_above = StrictDecimalField(allow_null=True, default=None)
     credentials = CredentialsField(required=False, write_only=True)
 
 
@@ -140,6 +144,12 @@ class NothingInput(StrictSerializer):
 
 class ReasonInput(StrictSerializer):
     reason = StrictCharField(max_length=MAX_REASON_LENGTH)
+
+
+class DeletionInput(OwnWorldSerializer):
+    """Why, in the query or in the body."""
+
+    reason = StrictCharField(max_length=MAX_REASON_LENGTH, required=False)
 
 
 class VerifyInput(StrictSerializer):
@@ -172,6 +182,10 @@ class ConfigOutput(serializers.Serializer):
     auto_activate = serializers.BooleanField()
     c2b_version = serializers.CharField()
     credentials_expire_on = serializers.DateField(allow_null=True)
+    has_api = serializers.BooleanField()
+    refuses_unknown_accounts = serializers.BooleanField()
+    assigns_close_references = serializers.BooleanField()
+    recheck_above = StrictDecimalField(allow_null=True)
     c2b_registered_at = serializers.DateTimeField(allow_null=True)
     proven_at = serializers.DateTimeField(allow_null=True)
     status = serializers.CharField()

@@ -18,6 +18,7 @@ from payments.api.config_serializers import (
     ConfigFilters,
     ConfigInput,
     ConfigOutput,
+    DeletionInput,
     NothingInput,
     ReasonInput,
     VerificationLogOutput,
@@ -28,12 +29,15 @@ from payments.api.config_serializers import (
 )
 from payments.errors import InvalidInput, NoActiveConfig, NotFound
 from payments.models import PaymentConfig
-from payments.services import configs, routing, verification
+from payments.services import approvals, configs, routing, verification
 from payments.services.config_rules import FIELD_NAMES, ConfigFields
 from tenants.roles import Action
 
 _MANAGE: dict[str, Action] = {"POST": Action.MANAGE_CONFIGS}
-_GONE = OpenApiResponse(description="Gone. Its payments stay, and are still settled.")
+_GONE = OpenApiResponse(
+    description="Gone. Its payments stay, and are still settled. `reason` may stand in the query"
+    " or in a JSON body; it goes on the audit trail."
+)
 
 
 class ConfigView(MalipoView):
@@ -107,6 +111,7 @@ class ConfigDetail(ConfigView):
         "PATCH": Action.MANAGE_CONFIGS,
         "DELETE": Action.MANAGE_CONFIGS,
     }
+    delete_query = DeletionInput
 
     @extend_schema(responses=ConfigOutput)
     def get(self, request: Request, config_id: uuid.UUID) -> Response:
@@ -123,10 +128,12 @@ class ConfigDetail(ConfigView):
         del request
         return self._update(config_id, partial=True)
 
-    @extend_schema(request=None, responses={204: _GONE})
+    @extend_schema(parameters=[DeletionInput], request=None, responses={204: _GONE})
     def delete(self, request: Request, config_id: uuid.UUID) -> Response:
         del request
-        configs.delete_config(config=self.config(config_id), actor=self.actor, now=self.now)
+        config = self.config(config_id)
+        reason = {**self.query, **self.read(DeletionInput)}.get("reason", "")
+        configs.delete_config(config=config, reason=reason, actor=self.actor, now=self.now)
         return Response(status=204)
 
     @sensitive_variables()
@@ -147,7 +154,22 @@ _ACT = extend_schema_view(post=extend_schema(request=NothingInput, responses=Con
 _EXPLAINED_ACT = extend_schema_view(post=extend_schema(request=ReasonInput, responses=ConfigOutput))
 
 
-@_ACT
+_SECOND_PERSON = """
+Let payments use the config.
+
+In production a second person must have approved it. While nobody has, the answer is 409
+`invalid_transition` with `missing: ["approval"]`, and the first such call opens the request
+(`approval: "open"`): another admin of the shop, or platform staff where the shop has one admin,
+decides it in the admin. A key never approves, and whoever issued it counts as having asked. After
+a no (`approval: "refused"`) a person asks again.
+"""
+
+
+@extend_schema_view(
+    post=extend_schema(
+        request=NothingInput, responses=ConfigOutput, description=_SECOND_PERSON.strip()
+    )
+)
 class ConfigActivate(ConfigView):
     actions: ClassVar = _MANAGE
 
@@ -155,7 +177,9 @@ class ConfigActivate(ConfigView):
         del request
         config = self.config(config_id)
         self.read(NothingInput)
-        config = configs.activate_config(config=config, actor=self.actor, now=self.now)
+        config = approvals.activate_or_ask(
+            config=config, user=self.key.created_by, actor=self.actor, now=self.now
+        )
         return Response(represent_config(config))
 
 

@@ -70,6 +70,16 @@ PROBLEMS: dict[str, tuple[str, str, str]] = {
         "This order is already paid.",
         "Oda hii tayari imelipwa.",
     ),
+    "receipt_already_used": (
+        "The receipt is already used",
+        "This receipt has paid for something already. Do not release the goods; ask the manager.",
+        "Risiti hii tayari imetumika. Usitoe bidhaa; muulize meneja.",
+    ),
+    "amount_differs": (
+        "The amount differs",
+        "The money that came is not this amount. Look at the receipt again.",
+        "Pesa zilizoingia si kiasi hiki. Angalia risiti tena.",
+    ),
     "order_in_progress": (
         "The order has a live prompt",
         "A payment for this order is already waiting for the customer.",

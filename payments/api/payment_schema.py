@@ -17,6 +17,7 @@ from payments.choices import (
     Submission,
     WhoActs,
 )
+from payments.receipt_choices import ManualMethod, PaymentOrigin
 
 IDEMPOTENCY_HEADER = OpenApiParameter(
     "Idempotency-Key",
@@ -83,16 +84,19 @@ class PaymentOutput(serializers.Serializer):
     status = serializers.ChoiceField(PaymentStatus.choices)
     previous_status = serializers.ChoiceField(PaymentStatus.choices, allow_null=True)
     environment = serializers.ChoiceField(Environment.choices)
-    provider = serializers.ChoiceField(Provider.choices)
+    origin = serializers.ChoiceField(PaymentOrigin.choices)
+    provider = serializers.ChoiceField(Provider.choices, allow_null=True)
+    method = serializers.ChoiceField(ManualMethod.choices, allow_null=True)
+    external_reference = serializers.CharField(allow_null=True)
     amount = serializers.DecimalField(max_digits=12, decimal_places=2)
     currency = serializers.CharField()
     phone_number = serializers.CharField(allow_null=True)
     order_ref = serializers.CharField(allow_null=True)
-    account_reference = serializers.CharField()
+    account_reference = serializers.CharField(allow_null=True)
     description = serializers.CharField(allow_null=True)
     purpose = serializers.CharField(allow_null=True)
     branch = BranchName(allow_null=True)
-    config = ConfigName()
+    config = ConfigName(allow_null=True)
     paid = serializers.BooleanField()
     release_goods = serializers.BooleanField()
     receipt_number = serializers.CharField(allow_null=True)
@@ -113,7 +117,19 @@ class PaymentOutput(serializers.Serializer):
 class TimelineEntry(serializers.Serializer):
     at = serializers.DateTimeField()
     kind = serializers.ChoiceField(
-        ["transition", "routing", "evidence", "callback", "attempt", "review"]
+        [
+            "transition",
+            "routing",
+            "evidence",
+            "callback",
+            "attempt",
+            "answer",
+            "receipt",
+            "request",
+            "refund",
+            "review",
+            "check",
+        ]
     )
     summary = serializers.CharField()
     data = serializers.DictField()
@@ -122,6 +138,13 @@ class TimelineEntry(serializers.Serializer):
 class TotalOutput(serializers.Serializer):
     amount = serializers.CharField()
     count = serializers.IntegerField()
+
+
+class ManualTotalsOutput(serializers.Serializer):
+    """What of the takings was written down by hand."""
+
+    today = TotalOutput()
+    month = TotalOutput()
 
 
 class CodeCountOutput(serializers.Serializer):
@@ -139,6 +162,7 @@ class StatsOutput(serializers.Serializer):
 
     today = TotalOutput()
     month = TotalOutput()
+    manual = ManualTotalsOutput()
     success_rate = serializers.FloatField(allow_null=True)
     pending = serializers.IntegerField()
     unknown = serializers.IntegerField()

@@ -31,6 +31,7 @@ from payments.api.payment_serializers import (
 from payments.errors import InvalidInput, NotFound
 from payments.models import Attempt, Payment
 from payments.services import checking, initiation, readiness, retrying, stats, timeline
+from payments.services.checkout_ids import forms_of
 from payments.services.payment_rows import (
     WholePayment,
     describe_all,
@@ -257,7 +258,9 @@ def _filtered(rows: QuerySet[Payment], query: dict[str, Any]) -> QuerySet[Paymen
             rows = rows.filter(phone_index=initiation.phone_index(value))
         elif name == "checkout_request_id":
             rows = rows.filter(
-                pk__in=Attempt.objects.filter(checkout_request_id=value).values("payment")
+                pk__in=Attempt.objects.filter(checkout_request_id__in=forms_of(value)).values(
+                    "payment"
+                )
             )
         else:
             rows = rows.filter(**{columns.get(name, name): value})

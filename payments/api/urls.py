@@ -4,11 +4,26 @@ from __future__ import annotations
 
 from django.urls import path
 
-from payments.api import audit_log, c2b, configs, events, identity, payments, rotation
+from payments.api import (
+    account_rules,
+    audit_log,
+    c2b,
+    configs,
+    events,
+    identity,
+    manual,
+    payments,
+    receipt_checks,
+    receipts,
+    reviews,
+    rotation,
+)
 from payments.api import schema as _schema  # noqa: F401 - registers the key with the document
 
 CONFIG = "payments/configs/<uuid:config_id>"
 PAYMENT = "payments/<uuid:payment_id>"
+RECEIPT = "receipts/<uuid:receipt_id>"
+REVIEW = "reviews/<uuid:review_id>"
 
 urlpatterns = [
     path("me", identity.Me.as_view()),
@@ -28,12 +43,21 @@ urlpatterns = [
     path(f"{CONFIG}/register-urls", c2b.ConfigRegisterUrls.as_view()),
     path(f"{CONFIG}/verification-logs", configs.ConfigVerificationLogs.as_view()),
     path(f"{CONFIG}/audit-log", audit_log.ConfigAuditLog.as_view()),
+    path(f"{CONFIG}/account-rules", account_rules.ConfigAccountRules.as_view()),
     path("events", events.EventList.as_view()),
     path("payments/stats", payments.PaymentStats.as_view()),
     path("payments/readiness", payments.PaymentReadiness.as_view()),
     path("payments", payments.PaymentList.as_view()),
+    path("payments/manual", manual.ManualList.as_view()),
     path(PAYMENT, payments.PaymentDetail.as_view()),
     path(f"{PAYMENT}/timeline", payments.PaymentTimeline.as_view()),
     path(f"{PAYMENT}/retry", payments.PaymentRetry.as_view()),
     path(f"{PAYMENT}/check", payments.PaymentCheck.as_view()),
+    path(f"{PAYMENT}/void", manual.ManualVoid.as_view()),
+    path("receipts", receipts.ReceiptList.as_view()),
+    path("receipts/check", receipt_checks.ReceiptCheckView.as_view()),
+    path("receipts/claim", receipts.ReceiptClaim.as_view()),
+    path(f"{RECEIPT}/allocate", receipts.ReceiptAllocate.as_view()),
+    path("reviews", reviews.ReviewList.as_view()),
+    path(f"{REVIEW}/resolve", reviews.ReviewResolve.as_view()),
 ]

@@ -8,9 +8,11 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from payments.choices import CallbackStatus, callback_kinds
+from payments.choices import CallbackKind, CallbackStatus, callback_kinds
 from payments.fields import EncryptedTextField
 from tenants.ids import new_id
+
+_TROUBLED = [CallbackStatus.DEAD, CallbackStatus.DUPLICATE, CallbackStatus.QUARANTINED]
 
 
 class ProviderCallback(models.Model):
@@ -24,7 +26,9 @@ class ProviderCallback(models.Model):
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     kind = models.CharField(max_length=8, choices=callback_kinds)
     subject_id = models.UUIDField()
-    shop = models.ForeignKey("tenants.Shop", on_delete=models.PROTECT, null=True, related_name="+")
+    shop = models.ForeignKey(
+        "tenants.Shop", on_delete=models.PROTECT, null=True, related_name="+", db_index=False
+    )
     payment = models.ForeignKey(
         "payments.Payment", on_delete=models.PROTECT, null=True, related_name="callbacks"
     )
@@ -60,6 +64,17 @@ class ProviderCallback(models.Model):
             models.Index(fields=["subject_id"], name="callback_subject"),
             models.Index(fields=["shop", "-received_at"], name="callback_shop"),
             models.Index(fields=["-received_at"], name="callback_newest"),
+            # Few among many: what a person must look at, and what is no answer to a prompt.
+            models.Index(
+                fields=["status", "-received_at"],
+                name="callback_troubled",
+                condition=Q(status__in=_TROUBLED),
+            ),
+            models.Index(
+                fields=["shop", "kind", "-received_at"],
+                name="callback_other_kinds",
+                condition=~Q(kind=CallbackKind.STK),
+            ),
         ]
 
     def __str__(self) -> str:

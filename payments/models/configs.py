@@ -12,9 +12,9 @@ from django.utils.translation import gettext_lazy as _
 
 from payments.choices import (
     FAMILY_OF,
-    BreakerState,
     ConfigHealth,
     ConfigStatus,
+    HealthReason,
     Provider,
     ProviderFamily,
     VerificationResult,
@@ -88,6 +88,20 @@ class PaymentConfig(ShopScopedModel):
     )
     c2b_registered_at = models.DateTimeField(_("C2B registered"), null=True, blank=True)
     c2b_registration = models.JSONField(default=dict, blank=True)
+    # Asked for what came to the account, and so completed where callbacks were lost.
+    pull_registered_at = models.DateTimeField(_("pull registered"), null=True, blank=True)
+    pull_enabled = models.BooleanField(_("pulls transactions"), default=False)
+    # Without an API money comes outside, and is known by hand or by statement only.
+    has_api = models.BooleanField(_("has an API"), default=True)
+    refuses_unknown_accounts = models.BooleanField(
+        _("refuse payments with an unknown account number"), default=False
+    )
+    assigns_close_references = models.BooleanField(
+        _("assign a mistyped reference when one open payment fits exactly"), default=False
+    )
+    recheck_above = models.DecimalField(
+        _("check again from this amount"), max_digits=12, decimal_places=2, null=True, blank=True
+    )
     refused_count = models.PositiveSmallIntegerField(default=0)
     last_callback_at = models.DateTimeField(_("last callback"), null=True, blank=True)
     created_by = models.CharField(max_length=254)
@@ -126,7 +140,7 @@ class PaymentConfig(ShopScopedModel):
                 name="config_amounts_in_order",
             ),
             models.CheckConstraint(
-                condition=~Q(provider=Provider.MPESA_TILL) | ~Q(store_number=""),
+                condition=~Q(provider=Provider.MPESA_TILL) | ~Q(store_number="") | Q(has_api=False),
                 name="config_till_has_store_number",
             ),
         ]
@@ -155,12 +169,20 @@ class PaymentConfig(ShopScopedModel):
             return ConfigHealth.DOWN
         if self.status != ConfigStatus.VERIFIED:
             return ConfigHealth.UNKNOWN
-        breaker = getattr(self, "breaker", None)
-        if breaker is not None and breaker.state == BreakerState.OPEN:
+        if self.health_reason == HealthReason.BREAKER_OPEN:
             return ConfigHealth.DOWN
-        is_shaky = breaker is not None and breaker.failures > 0
-        ok = self.last_test_result == VerificationResult.SUCCESS and not is_shaky
-        return ConfigHealth.OK if ok else ConfigHealth.DEGRADED
+        return ConfigHealth.DEGRADED if self.health_reason else ConfigHealth.OK
+
+    @property
+    def health_reason(self) -> str:
+        """Name why a verified config is not healthy; empty where it is, or its status says it."""
+        if self.status != ConfigStatus.VERIFIED:
+            return ""
+        breaker = getattr(self, "breaker", None)
+        if breaker is not None and breaker.trouble:
+            return str(breaker.trouble)
+        is_good = self.last_test_result == VerificationResult.SUCCESS
+        return "" if is_good else HealthReason.LAST_TEST
 
 
 class CredentialVersion(ShopScopedModel):
@@ -218,6 +240,8 @@ class AccessToken(models.Model):
     expires_at = models.DateTimeField(null=True, blank=True)
     refreshing_until = models.DateTimeField(null=True, blank=True)
     refused_at = models.DateTimeField(null=True, blank=True)
+    # Since when we are refused without a reason: this app, or Safaricom itself?
+    doubted_at = models.DateTimeField(null=True, blank=True)
     query_paused_until = models.DateTimeField(null=True, blank=True)
     query_budget_per_minute = models.PositiveIntegerField(null=True, blank=True)
 

@@ -4,7 +4,7 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 from django.utils import timezone
 
-from tenants.scoping import ShopScopedModel, environment_field
+from tenants.scoping import ShopScopedModel, environment_field, unindexed_shop
 
 
 class EventCounter(models.Model):
@@ -30,6 +30,7 @@ class EventCounter(models.Model):
 class Event(ShopScopedModel):
     """What happened, in the order it happened, in the transaction in which it happened."""
 
+    shop = unindexed_shop()
     seq = models.BigIntegerField()
     environment = environment_field()
     type = models.CharField(max_length=40)

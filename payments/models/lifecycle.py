@@ -7,7 +7,7 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from payments.choices import BreakerState, NoticeCode, ProviderFamily, RunStatus
+from payments.choices import BreakerState, HealthReason, ProviderFamily, RunStatus, notice_codes
 from payments.fields import EncryptedTextField
 from payments.models.configs import CredentialVersion, PaymentConfig
 from tenants.scoping import ShopScopedModel, environment_field
@@ -124,9 +124,20 @@ class Breaker(models.Model):
     probe_at = models.DateTimeField(null=True, blank=True)
     last_error = models.CharField(max_length=60, blank=True)
     changed_at = models.DateTimeField(default=timezone.now)
+    # What the watch over callbacks and success found: told, and never a reason to open.
+    concern = models.CharField(max_length=20, blank=True)
+    concern_at = models.DateTimeField(null=True, blank=True)
+    concern_data = models.JSONField(default=dict, blank=True)
 
     def __str__(self) -> str:
         return f"{self.config_id}: {self.state}"
+
+    @property
+    def trouble(self) -> str:
+        """Name what keeps the config from being healthy, the gravest first; empty for nothing."""
+        if self.state == BreakerState.OPEN:
+            return HealthReason.BREAKER_OPEN
+        return HealthReason.FAILURES if self.failures else self.concern
 
 
 class TokenRefusal(models.Model):
@@ -149,13 +160,18 @@ class Notice(ShopScopedModel):
     config = models.ForeignKey(
         PaymentConfig, on_delete=models.PROTECT, null=True, blank=True, related_name="notices"
     )
-    code = models.CharField(max_length=24, choices=NoticeCode.choices)
+    code = models.CharField(max_length=24, choices=notice_codes)
     subject = models.CharField(max_length=64, blank=True)
     data = models.JSONField(default=dict, blank=True)
     opened_at = models.DateTimeField(default=timezone.now)
     closed_at = models.DateTimeField(null=True, blank=True)
+    # Not shown and not mailed until then: somebody has seen it and goes on.
+    muted_until = models.DateTimeField(null=True, blank=True)
+    muted_by = models.CharField(max_length=254, blank=True)
 
     class Meta:
+        verbose_name = _("warning")
+        verbose_name_plural = _("warnings")
         ordering = ["-opened_at"]
         constraints = [
             models.UniqueConstraint(

@@ -9,18 +9,21 @@ from django.utils.translation import gettext_lazy as _
 
 from payments.choices import (
     AttemptStatus,
-    EvidenceSource,
-    OutcomeVerdict,
     PaymentStatus,
     Provider,
     Submission,
 )
 from payments.fields import EncryptedTextField
 from payments.models.configs import CredentialVersion, PaymentConfig
+from payments.models.tallies import tell_of_ends
+from payments.receipt_choices import ManualMethod, PaymentOrigin
 from payments.states import LIVE_STATUSES, PAYMENT_MOVES
-from tenants.scoping import ShopScopedModel, environment_field
+from tenants.scoping import ShopScopedModel, environment_field, unindexed_shop
 
 _LIVE = Q(status__in=sorted(LIVE_STATUSES))
+# A receipt may be claimed for an order whose prompt is still out: it asks nobody (safety.md 5.11).
+_LIVE_PROMPT = _LIVE & Q(origin=PaymentOrigin.PROMPT)
+_NOT_PAID = [PaymentStatus.EXPIRED, PaymentStatus.FAILED, PaymentStatus.REVERSED]
 MAX_ATTEMPTS = 3
 
 
@@ -51,19 +54,39 @@ def _refuse_other_moves() -> pgtrigger.Trigger:
 
 class Payment(ShopScopedModel):
     """
-    Money a shop asked for.
+    Money a shop asked for, or was sent: by a prompt, from a receipt, or written down by hand.
 
     status is a pure function of its evidence (verdicts.decide) and of time (expiry); only
     services/transitions.py writes it. `live` prompts are unique per phone and per order in the
     database, whatever the number of tills asking at once.
     """
 
+    shop = unindexed_shop()
     environment = environment_field()
     branch = models.ForeignKey(
-        "tenants.Branch", on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+        "tenants.Branch",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        db_index=False,
     )
-    config = models.ForeignKey(PaymentConfig, on_delete=models.PROTECT, related_name="payments")
-    provider = models.CharField(_("provider"), max_length=16, choices=Provider.choices)
+    # Empty only where a person wrote the payment down: cash came through no config.
+    config = models.ForeignKey(
+        PaymentConfig,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="payments",
+        db_index=False,
+    )
+    provider = models.CharField(_("provider"), max_length=16, choices=Provider.choices, blank=True)
+    origin = models.CharField(
+        _("origin"), max_length=8, choices=PaymentOrigin.choices, default=PaymentOrigin.PROMPT
+    )
+    method = models.CharField(_("method"), max_length=16, choices=ManualMethod.choices, blank=True)
+    external_reference = models.CharField(_("reference"), max_length=64, blank=True)
+    note = models.CharField(_("note"), max_length=300, blank=True)
     status = models.CharField(
         _("status"), max_length=10, choices=PaymentStatus.choices, default=PaymentStatus.CREATED
     )
@@ -74,7 +97,7 @@ class Payment(ShopScopedModel):
     phone_index = models.CharField(max_length=64, blank=True)
     phone_masked = models.CharField(_("phone"), max_length=16, blank=True)
     order_ref = models.CharField(_("order reference"), max_length=64, blank=True)
-    account_reference = models.CharField(_("account reference"), max_length=12)
+    account_reference = models.CharField(_("account reference"), max_length=40, blank=True)
     is_reference_ours = models.BooleanField(default=False)
     description = models.CharField(max_length=13, blank=True)
     purpose = models.CharField(max_length=32, blank=True)
@@ -96,17 +119,17 @@ class Payment(ShopScopedModel):
         verbose_name = _("payment")
         verbose_name_plural = _("payments")
         ordering = ["-created_at", "-id"]
-        triggers = [_refuse_other_moves()]
+        triggers = [_refuse_other_moves(), tell_of_ends()]
         constraints = [
             models.UniqueConstraint(
                 fields=["shop", "environment", "phone_index"],
                 name="payment_one_live_per_phone",
-                condition=_LIVE & ~Q(phone_index=""),
+                condition=_LIVE_PROMPT & ~Q(phone_index=""),
             ),
             models.UniqueConstraint(
                 fields=["shop", "environment", "order_ref"],
                 name="payment_one_live_per_order",
-                condition=_LIVE & ~Q(order_ref=""),
+                condition=_LIVE_PROMPT & ~Q(order_ref=""),
             ),
             # A reference the till gave may repeat; one of ours names one payment.
             models.UniqueConstraint(
@@ -119,16 +142,43 @@ class Payment(ShopScopedModel):
                 condition=~Q(status=PaymentStatus.COMPLETED) | Q(completed_at__isnull=False),
                 name="payment_completed_has_time",
             ),
+            models.CheckConstraint(
+                condition=Q(config__isnull=False) | Q(origin=PaymentOrigin.MANUAL),
+                name="payment_has_config",
+            ),
+            models.CheckConstraint(
+                condition=Q(origin=PaymentOrigin.MANUAL) ^ Q(method=""),
+                name="payment_manual_has_method",
+            ),
         ]
         indexes = [
             models.Index(
                 fields=["shop", "environment", "-created_at", "-id"], name="payment_shop_newest"
             ),
+            models.Index(fields=["environment", "-created_at", "-id"], name="payment_newest"),
             models.Index(
-                fields=["shop", "environment", "branch", "-created_at"], name="payment_branch"
+                fields=["branch", "environment", "-created_at", "-id"],
+                name="payment_branch",
+                condition=Q(branch__isnull=False),
             ),
             models.Index(
                 fields=["shop", "environment", "status", "-created_at"], name="payment_status"
+            ),
+            # Few, and looked for over all shops; a walk along the newest would read all of them.
+            models.Index(
+                fields=["environment", "status", "-created_at"],
+                name="payment_not_paid",
+                condition=Q(status__in=_NOT_PAID),
+            ),
+            models.Index(
+                fields=["environment", "origin", "-created_at"],
+                name="payment_unprompted",
+                condition=~Q(origin=PaymentOrigin.PROMPT),
+            ),
+            models.Index(
+                fields=["shop", "environment", "origin", "-created_at"],
+                name="payment_shop_unprompted",
+                condition=~Q(origin=PaymentOrigin.PROMPT),
             ),
             models.Index(fields=["config", "-created_at"], name="payment_config"),
             models.Index(fields=["shop", "phone_index", "-created_at"], name="payment_phone"),
@@ -139,11 +189,22 @@ class Payment(ShopScopedModel):
                 fields=["receipt_number"], name="payment_receipt", condition=~Q(receipt_number="")
             ),
             models.Index(fields=["shop", "account_reference"], name="payment_account"),
+            models.Index(
+                fields=["shop", "external_reference"],
+                name="payment_external",
+                condition=~Q(external_reference=""),
+            ),
             models.Index(fields=["expires_at"], name="payment_overdue", condition=_LIVE),
+            # Money without an owner looks here for payments it could belong to.
+            models.Index(fields=["config", "amount", "-created_at"], name="payment_config_amount"),
         ]
 
     def __str__(self) -> str:
-        return f"{self.account_reference} KES {self.amount}"
+        # Never asks the database: reports of errors print rows that were read in part.
+        told = self.__dict__
+        names = ("account_reference", "order_ref", "external_reference", "id")
+        reference = next(str(told[name]) for name in names if told.get(name))
+        return f"{reference} KES {told.get('amount', '')}".rstrip()
 
 
 class Attempt(ShopScopedModel):
@@ -153,8 +214,14 @@ class Attempt(ShopScopedModel):
     round counts what people asked for (1 to 3); next_ask_at is when the sweep asks the provider.
     """
 
-    payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="attempts")
-    config = models.ForeignKey(PaymentConfig, on_delete=models.PROTECT, related_name="+")
+    shop = unindexed_shop()
+    # The unique constraints begin with payment and config.
+    payment = models.ForeignKey(
+        Payment, on_delete=models.PROTECT, related_name="attempts", db_index=False
+    )
+    config = models.ForeignKey(
+        PaymentConfig, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
     version = models.ForeignKey(CredentialVersion, on_delete=models.PROTECT, related_name="+")
     number = models.PositiveSmallIntegerField()
     round = models.PositiveSmallIntegerField(default=1)
@@ -196,95 +263,3 @@ class Attempt(ShopScopedModel):
 
     def __str__(self) -> str:
         return f"{self.payment} #{self.number}"
-
-
-class Evidence(ShopScopedModel):
-    """What somebody said became of a payment. Append-only; the digest recognises repeats."""
-
-    environment = environment_field()
-    payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="evidence")
-    attempt = models.ForeignKey(Attempt, on_delete=models.PROTECT, null=True, related_name="+")
-    callback = models.ForeignKey(
-        "payments.ProviderCallback", on_delete=models.SET_NULL, null=True, related_name="+"
-    )
-    source = models.CharField(max_length=20, choices=EvidenceSource.choices)
-    verdict = models.CharField(max_length=10, choices=OutcomeVerdict.choices)
-    is_final = models.BooleanField(default=False)
-    is_duplicate_receipt = models.BooleanField(default=False)
-    result_code = models.CharField(max_length=40, blank=True)
-    result_desc = models.CharField(max_length=300, blank=True)
-    # Six decimals, so that nothing a provider says is rounded into the amount we expect.
-    amount = models.DecimalField(max_digits=18, decimal_places=6, null=True)
-    receipt_number = models.CharField(max_length=32, blank=True)
-    paid_at = models.DateTimeField(null=True)
-    digest = models.CharField(max_length=64)
-    recorded_at = models.DateTimeField(default=timezone.now, editable=False)
-
-    class Meta:
-        ordering = ["recorded_at", "id"]
-        triggers = [
-            pgtrigger.Protect(name="evidence_append_only", operation=pgtrigger.Delete),
-            pgtrigger.Protect(
-                name="evidence_fixed",
-                operation=pgtrigger.Update,
-                condition=pgtrigger.AnyChange("verdict", "amount", "receipt_number", "payment"),
-            ),
-        ]
-        constraints = [
-            models.UniqueConstraint(fields=["payment", "digest"], name="evidence_once"),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.source}: {self.verdict} {self.result_code}"
-
-
-class Transition(ShopScopedModel):
-    """One recorded move of a payment; append-only, one per change of status."""
-
-    payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="transitions")
-    number = models.PositiveSmallIntegerField()
-    from_status = models.CharField(max_length=10, choices=PaymentStatus.choices, blank=True)
-    to_status = models.CharField(max_length=10, choices=PaymentStatus.choices)
-    evidence = models.ForeignKey(Evidence, on_delete=models.PROTECT, null=True, related_name="+")
-    why = models.CharField(max_length=200, blank=True)
-    actor_kind = models.CharField(max_length=10)
-    actor_label = models.CharField(max_length=254, blank=True)
-    at = models.DateTimeField()
-
-    class Meta:
-        ordering = ["number"]
-        triggers = [
-            pgtrigger.Protect(
-                name="transition_append_only", operation=pgtrigger.Update | pgtrigger.Delete
-            )
-        ]
-        constraints = [
-            models.UniqueConstraint(fields=["payment", "number"], name="transition_number_once"),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.from_status or 'new'} → {self.to_status}"
-
-
-class IdempotencyKey(ShopScopedModel):
-    """The till's promise that this is the same sale; unique in the database."""
-
-    environment = environment_field()
-    key = models.CharField(max_length=255)
-    fingerprint = models.CharField(max_length=64)
-    payment = models.ForeignKey(Payment, on_delete=models.PROTECT, null=True, related_name="+")
-    running_until = models.DateTimeField(null=True)
-    status_code = models.PositiveSmallIntegerField(null=True)
-    body = models.JSONField(null=True, encoder=DjangoJSONEncoder)
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(
-                fields=["shop", "environment", "key"], name="idempotency_key_once"
-            ),
-        ]
-        indexes = [models.Index(fields=["created_at"], name="idempotency_age")]
-
-    def __str__(self) -> str:
-        return self.key

@@ -13,7 +13,15 @@ from django.conf import settings
 
 from payments.choices import CallbackKind, Environment, Provider
 from payments.errors import NoActiveConfig, UnreadableBody
-from payments.providers.base import AccountDetails, Adapter, Outcome
+from payments.providers.bank import messages as bank
+from payments.providers.base import (
+    AccountDetails,
+    Adapter,
+    ArrivedMoney,
+    Outcome,
+    RequestResult,
+)
+from payments.providers.daraja import security
 from payments.providers.daraja.adapter import DarajaAdapter
 
 _ADAPTERS: dict[str, type[DarajaAdapter]] = {
@@ -41,6 +49,8 @@ def adapter_for(account: AccountDetails, access_token: str = "") -> Adapter:
         base_url=_daraja_url(account.environment),
         connect_timeout_s=settings.DARAJA_CONNECT_TIMEOUT_S,
         total_timeout_s=settings.DARAJA_TOTAL_TIMEOUT_S,
+        certificate_file=certificate_file_of(account.environment),
+        pull_method=settings.DARAJA_PULL_METHOD,
     )
 
 
@@ -59,6 +69,61 @@ def parser_for(kind: str) -> Callable[[bytes], Outcome]:
     if kind not in _PARSERS:
         raise UnreadableBody(f"Nothing reads callbacks of kind {kind}.")
     return _PARSERS[kind]
+
+
+def parse_result(provider: str, body: bytes) -> RequestResult:
+    """
+    Read the result of an asynchronous request to provider.
+
+    :raises UnreadableBody: when it is none, or nothing reads this provider's.
+    """
+    if not supports(provider, "parse_result"):
+        raise UnreadableBody(f"Nothing reads results of {provider}.")
+    return _ADAPTERS[provider].parse_result(body)
+
+
+def parse_c2b(provider: str, body: bytes) -> ArrivedMoney:
+    """
+    Read what provider tells of money a customer sent by himself.
+
+    :raises UnreadableBody: when it is no such thing, or nothing reads this provider's.
+    """
+    # Who pays a bank's paybill pays by M-Pesa, and Safaricom tells of it as of any other.
+    if provider == Provider.BANK_TRANSFER:
+        return DarajaAdapter.parse_c2b(body)
+    if not supports(provider, "parse_c2b"):
+        raise UnreadableBody(f"Nothing reads arrivals of {provider}.")
+    return _ADAPTERS[provider].parse_c2b(body)
+
+
+def parse_notice(provider: str, body: bytes) -> ArrivedMoney | None:
+    """
+    Read a bank's notice of money on an account; None where none came in.
+
+    :raises UnreadableBody: when it is none, or provider is no bank.
+    """
+    if provider != Provider.BANK_TRANSFER:
+        raise UnreadableBody(f"No bank tells of {provider}.")
+    return bank.parse_notice(body)
+
+
+def certificate_fingerprint(environment: str) -> str:
+    """
+    Return the SHA-256 of the certificate that initiators' passwords are sealed with.
+
+    :raises CannotOpen: when it cannot be read.
+    """
+    return security.fingerprint(
+        environment=environment, certificate_file=certificate_file_of(environment)
+    )
+
+
+def certificate_file_of(environment: str) -> str:
+    """Return the certificate that replaces Safaricom's own, "" for none."""
+    # Compared with the one that moves real money, as the address is.
+    is_production = environment == Environment.PRODUCTION
+    sandbox, production = settings.DARAJA_CERTIFICATE_FILES
+    return str(production if is_production else sandbox)
 
 
 def _daraja_url(environment: str) -> str:

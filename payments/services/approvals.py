@@ -2,8 +2,8 @@
 Go-live takes two: one asks, another says yes.
 
 The second is another admin of the shop; where the shop has one admin only, platform staff. Nobody
-decides what he asked himself, which the database holds too. People ask and decide, keys do not: who
-presses a key's button is not known.
+decides what he asked himself, which the database holds too. A key may ask, and never decides: who
+presses its button is not known, so whoever issued it counts as having asked.
 """
 
 from __future__ import annotations
@@ -21,19 +21,52 @@ from payments.errors import InvalidTransition, NotVerified
 from payments.models import GoLiveApproval, PaymentConfig
 from payments.services import go_live, notices
 from payments.services.config_moves import lock_config, refused
-from payments.services.configs import check_reason
+from payments.services.configs import activate_config, check_reason
 from tenants.models import Membership, User
 from tenants.roles import Role
 
 _TRAIL = ("is_approved", "note", "asked_by_label")
 
 
+_WAITS = (
+    "A second person must approve it in the admin: another admin of the shop, or platform staff"
+    " where it has one. The request is open; a key never approves."
+)
+_REFUSED = "A second person refused it. Correct what was wrong and ask again in the admin."
+
+
 class NotASecondPerson(InvalidTransition):
     """Another admin of the shop must decide; where there is none, platform staff."""
 
 
+def activate_or_ask(
+    *, config: PaymentConfig, user: User | None, actor: Actor, now: datetime
+) -> PaymentConfig:
+    """
+    Switch a config on; where only the second person's yes is missing, ask for it and say so.
+
+    For keys: user is whoever issued it. It is asked for once, however often the key comes back, and
+    not again after a no.
+
+    :raises NotVerified: while it is not verified, or control is not proven.
+    :raises InvalidTransition: while the yes is missing; approval tells "open" or "refused".
+    """
+    try:
+        return activate_config(config=config, actor=actor, now=now)
+    except InvalidTransition as error:
+        if error.data.get("missing") != ["approval"]:
+            raise
+    asked = _asked_since_verified(config) or _ask_once(config, user, actor=actor, now=now)
+    if asked is not None and asked.is_approved:
+        return activate_config(config=config, actor=actor, now=now)
+    is_open = asked is None or asked.decided_at is None
+    waits = refused(config, _WAITS if is_open else _REFUSED)
+    waits.data |= {"missing": ["approval"], "approval": "open" if is_open else "refused"}
+    raise waits
+
+
 def ask_approval(
-    *, config: PaymentConfig, user: User, actor: Actor, now: datetime
+    *, config: PaymentConfig, user: User | None, actor: Actor, now: datetime
 ) -> GoLiveApproval:
     """
     Ask for the second person's yes to a verified and proven production config.
@@ -94,6 +127,22 @@ def may_decide(approval: GoLiveApproval, user: User) -> bool:
 def open_approval(config: PaymentConfig) -> GoLiveApproval | None:
     """Return the approval that waits, if one does."""
     return GoLiveApproval.objects.filter(config=config, decided_at=None).first()
+
+
+def _asked_since_verified(config: PaymentConfig) -> GoLiveApproval | None:
+    config.refresh_from_db(fields=["status", "verified_at"])
+    asked = GoLiveApproval.objects.filter(config=config, asked_at__gte=config.verified_at)
+    return asked.order_by("-asked_at").first()
+
+
+def _ask_once(
+    config: PaymentConfig, user: User | None, *, actor: Actor, now: datetime
+) -> GoLiveApproval | None:
+    """Ask; where somebody else did at the same moment, his request stands."""
+    try:
+        return ask_approval(config=config, user=user, actor=actor, now=now)
+    except InvalidTransition:
+        return _asked_since_verified(config)
 
 
 def _refuse_unneeded(config: PaymentConfig) -> None:
@@ -166,7 +215,8 @@ def _decide(
 
 def _refuse_changed(config: PaymentConfig, approval: GoLiveApproval) -> None:
     is_same = config.verified_at is not None and approval.asked_at >= config.verified_at
-    if config.status != ConfigStatus.VERIFIED or config.proven_at is None or not is_same:
+    is_fit = config.status == ConfigStatus.VERIFIED and not go_live.needs_proof(config)
+    if not (is_fit and is_same):
         raise refused(config, "The config changed since the approval was asked for.")
 
 

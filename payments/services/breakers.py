@@ -1,9 +1,9 @@
 """
 A breaker per config: what keeps failing is left alone for a while, then one payment tries it.
 
-Fed by what came of every prompt. Only what is the config's or the provider's fault counts; a
-customer's no, or a request that no config could have made, says nothing. So many failures in a row
-open it for a cooling time. After that exactly one payment goes through to see (half open): its
+Fed by what came of every prompt, and by questions that nobody answered. Only what is the config's
+or the provider's fault counts; a customer's no, or a request that no config could have made, says
+nothing. So many failures in a row open it for a cooling time. After that exactly one payment goes through to see (half open): its
 success closes the breaker, its failure opens it for twice as long. Which payment that is, the
 database decides: compare and set on the row that was read.
 
@@ -23,7 +23,13 @@ from django.conf import settings
 from django.db import transaction
 
 from payments.choices import BreakerState, NoticeCode
-from payments.errors import BreakerOpen, PaymentsError, RequestRefused
+from payments.errors import (
+    BreakerOpen,
+    OutcomeUnknown,
+    PaymentsError,
+    ProviderUnreachable,
+    RequestRefused,
+)
 from payments.models import Breaker, PaymentConfig
 from payments.providers.base import PaymentAccepted
 from payments.services import notices
@@ -126,6 +132,25 @@ def note_answer(
         _give_back(config, requested_at=requested_at)
 
 
+@transaction.atomic
+def note_unanswered(*, config: PaymentConfig, error: PaymentsError, now: datetime) -> None:
+    """
+    Count a question about a prompt that nobody answered: 5xx, cut off, or no way there.
+
+    "Being processed", a customer's no, 4xx and throttling are answers. It opens a closed breaker,
+    where failures follow each other; whether an open one may close, prompts alone tell.
+    """
+    if not _is_silence(error):
+        return
+    row = _locked(config, now=now)
+    if row.state != BreakerState.CLOSED:
+        return
+    if now - row.changed_at > LONGEST_COOLING:
+        row.failures = 0  # hours apart they are no row
+    _add_failure(row, config, _name_of(error), now=now)
+    row.save()
+
+
 def note_success(*, config: PaymentConfig, requested_at: datetime, now: datetime) -> None:
     """Forget earlier failures; close a breaker whose probe this was."""
     given: dict[str, Any] = {"config": config.pk, "requested_at": requested_at, "now": now}
@@ -185,16 +210,33 @@ def _give_back(config: PaymentConfig, *, requested_at: datetime) -> None:
 def _note_failure(
     config: PaymentConfig, error: str, *, requested_at: datetime, now: datetime
 ) -> None:
-    Breaker.objects.bulk_create([Breaker(config=config, changed_at=now)], ignore_conflicts=True)
-    row = Breaker.objects.select_for_update().get(config=config)
+    row = _locked(config, now=now)
     if not _counts(row, requested_at=requested_at):
         return
+    _add_failure(row, config, error, now=now)
+    row.save()
+
+
+def _locked(config: PaymentConfig, *, now: datetime) -> Breaker:
+    Breaker.objects.bulk_create([Breaker(config=config, changed_at=now)], ignore_conflicts=True)
+    row: Breaker = Breaker.objects.select_for_update().get(config=config)
+    return row
+
+
+def _add_failure(row: Breaker, config: PaymentConfig, error: str, *, now: datetime) -> None:
     row.failures = min(row.failures + 1, _HIGHEST_COUNT)
     row.last_error, row.changed_at = error, now
     is_probe = row.state == BreakerState.HALF_OPEN
     if is_probe or row.failures >= settings.BREAKER_FAILURES:
         _open(row, config, now=now)
-    row.save()
+
+
+def _is_silence(error: PaymentsError) -> bool:
+    if isinstance(error, TokenNotReady):
+        return False
+    if isinstance(error, OutcomeUnknown):
+        return error.http_status is None or error.http_status >= 500
+    return isinstance(error, ProviderUnreachable)
 
 
 def _counts(row: Breaker, *, requested_at: datetime) -> bool:

@@ -86,7 +86,7 @@ def register_urls(
         raise InvalidInput(detail, errors=[("response_type", "invalid_choice", detail)])
     if config.status not in _ALLOWED:
         raise refused(config, "C2B addresses are registered for a verified config.")
-    if not registry.supports(config.provider, "register_urls"):
+    if not config.has_api or not registry.supports(config.provider, "register_urls"):
         raise VerificationFailed("This provider has no addresses to register.")
     _refuse_forbidden_words()
     if _is_settled(config, response_type):

@@ -1,51 +1,51 @@
 """
 The inbox: keep first, believe later.
 
-`receive` commits the bytes before anything looks inside. `apply_waiting` takes rows in sets, binds
+`receive` (storing.py) commits the bytes before anything looks inside. `apply_waiting` takes rows in sets, binds
 each to its attempt, and hands what it says to the one door. A row that cannot be applied stays and
 is tried again; after eight tries it is dead and a person is told.
 """
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-import psycopg
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, transaction
 
 from audit import recording
 from audit.actions import AuditAction
 from audit.actors import Actor
 from payments.choices import CallbackKind, CallbackStatus, EvidenceSource, ReviewCode
 from payments.errors import CannotOpen, PaymentsError, UnreadableBody
-from payments.fields import field_ring
 from payments.models import Attempt, Payment, ProviderCallback
 from payments.providers.base import Outcome
 from payments.providers.registry import parser_for
-from payments.services import evidence, inbox_rows, other_callbacks, reviews
+from payments.services import c2b, checkout_ids, evidence, inbox_rows, other_callbacks, reviews
 from payments.services.evidence import NewEvidence
 from payments.services.inbox_rows import Bound
 from payments.services.sources import is_listed
-from tenants.ids import new_id
+from payments.services.storing import receive
+
+__all__ = [
+    "BATCH",
+    "MAX_TRIES",
+    "apply_again",
+    "apply_now",
+    "apply_rows",
+    "apply_stored_for",
+    "apply_waiting",
+    "receive",
+]
 
 logger = logging.getLogger(__name__)
 
 MAX_TRIES = 8
 _BACK_OFF_S = 5
 BATCH = 100
-
-_STORE = """
-    INSERT INTO payments_providercallback
-        (id, kind, subject_id, status, body, digest, size, content_type, source_ip, result_code,
-         result_desc, checkout_request_id, merchant_request_id, problem, tries, next_try_at,
-         received_at)
-    VALUES (%s, %s, %s, 'new', %s, %s, %s, %s, %s, '', '', '', '', '', 0, %s, %s)
-"""
 
 
 class Unbindable(PaymentsError):
@@ -54,44 +54,6 @@ class Unbindable(PaymentsError):
     def __init__(self, problem: str, status: str = CallbackStatus.QUARANTINED) -> None:
         super().__init__(problem)
         self.row_status = status
-
-
-def receive(
-    *,
-    kind: str,
-    subject_id: uuid.UUID,
-    body: bytes,
-    content_type: str,
-    source_ip: str | None,
-    now: datetime,
-) -> uuid.UUID:
-    """
-    Keep a callback's bytes, sealed, and return the id of its row; committed on return.
-
-    One prepared INSERT on a kept connection: through the ORM it cost three times as much, and this
-    is the path that must hold when Safaricom sends everything at once (performance.md, B1).
-
-    :raises DatabaseError: when it could not be stored; then the provider must be told so.
-    """
-    row_id = new_id()
-    context = (ProviderCallback._meta.db_table, "body", str(row_id))  # noqa: SLF001
-    params = [
-        row_id,
-        kind,
-        subject_id,
-        field_ring().seal(body, context=context) if body else "",
-        hashlib.sha256(body).hexdigest(),
-        len(body),
-        inbox_rows.printable(content_type)[:100],
-        source_ip,
-        now,
-        now,
-    ]
-    connection.ensure_connection()
-    # Django's own cursors bind on the client and cannot prepare; a plain one does both.
-    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
-        cursor.execute(_STORE, params, prepare=True)
-    return row_id
 
 
 def apply_now(row_id: uuid.UUID, *, lock_wait_ms: int, now: datetime) -> bool:
@@ -153,11 +115,13 @@ def apply_rows(ids: Sequence[uuid.UUID], *, now: datetime, lock_wait_ms: int | N
     return len(rows)
 
 
-def apply_again(*, callback: ProviderCallback, actor: Actor, now: datetime) -> ProviderCallback:
+def apply_again(
+    *, callback: ProviderCallback, actor: Actor, now: datetime, vouched: bool = True
+) -> ProviderCallback:
     """
     Try a dead or quarantined row once more, because a person says so.
 
-    A person vouches for its source: an unlisted address does not hold it back this time.
+    vouched says that he answers for its source: an unlisted address does not hold it back then.
     """
     with transaction.atomic():
         row = ProviderCallback.objects.select_for_update().get(pk=callback.pk)
@@ -167,8 +131,8 @@ def apply_again(*, callback: ProviderCallback, actor: Actor, now: datetime) -> P
         row.status, row.problem = CallbackStatus.NEW, ""
         is_stk = row.kind == CallbackKind.STK
         if not is_stk:
-            other_callbacks.settle(row, now=now, vouched=True)
-        bound, refused = _bind_all([row] if is_stk else [], vouched=True)
+            other_callbacks.settle(row, now=now, vouched=vouched)
+        bound, refused = _bind_all([row] if is_stk else [], vouched=vouched)
         for item in bound:
             new = _as_evidence(item, now=now, actor=actor)
             is_new = evidence.apply_evidence(new, now=now).is_new
@@ -201,10 +165,17 @@ def _note_failure(row_id: uuid.UUID, error: Exception, *, now: datetime) -> None
         row.next_try_at = now + timedelta(seconds=_BACK_OFF_S * 2**row.tries)
         if row.tries >= MAX_TRIES:
             inbox_rows.settle(row, CallbackStatus.DEAD, now=now)
-            attempt = Attempt.objects.select_related("payment").filter(pk=row.subject_id).first()
-            if attempt:
-                reviews.open_for_callback(row, attempt, ReviewCode.DEAD_CALLBACK, now=now)
+            _tell_of_dead(row, now=now)
         inbox_rows.write([row])
+
+
+def _tell_of_dead(row: ProviderCallback, *, now: datetime) -> None:
+    if row.kind in {CallbackKind.C2B, CallbackKind.BANK}:
+        c2b.tell_of_dead(row, now=now)
+        return
+    attempt = Attempt.objects.select_related("payment").filter(pk=row.subject_id).first()
+    if attempt:
+        reviews.open_for_callback(row, attempt, ReviewCode.DEAD_CALLBACK, now=now)
 
 
 @dataclass(frozen=True)
@@ -253,8 +224,9 @@ class UnlistedSource(Unbindable):
 
 def _is_about(attempt: Attempt, told: str) -> bool:
     """Tell whether an id is the attempt's own, or one it may adopt: nobody else's."""
-    if not told or attempt.checkout_request_id:
-        return bool(told) and told == attempt.checkout_request_id
+    known = attempt.checkout_request_id
+    if not told or known:
+        return bool(told and known) and checkout_ids.is_same(known or "", told)
     others = Attempt.objects.filter(config=attempt.config_id, checkout_request_id=told)
     return not others.exclude(pk=attempt.pk).exists()
 

@@ -10,13 +10,20 @@ from datetime import datetime, timedelta
 
 from audit.actors import Actor
 from payments import verdicts
-from payments.choices import EvidenceSource, OutcomeVerdict
+from payments.choices import EvidenceSource, OutcomeVerdict, ReceiptChannel, ReceiptStatus
 from payments.models import Attempt, Evidence, Payment, PaymentConfig, Receipt, Review
 from payments.providers.base import Outcome
 from payments.services.transitions import Change
 from tenants.models import Branch
 from tenants.prepared import Reader
 
+# Who told of money that arrived by itself. The answer to a status question, which the ledger has
+# as pulled, is told apart on the way in (arrivals.py).
+SOURCE_OF_CHANNEL = {
+    ReceiptChannel.C2B: EvidenceSource.C2B_CONFIRMATION,
+    ReceiptChannel.PULL: EvidenceSource.PULL,
+    ReceiptChannel.STATEMENT: EvidenceSource.STATEMENT,
+}
 # A query may end a payment only when the prompt's own life is over (requirements.md C4).
 QUERY_IS_FINAL_AFTER = timedelta(seconds=90)
 
@@ -24,7 +31,7 @@ QUERY_IS_FINAL_AFTER = timedelta(seconds=90)
 _PAYMENTS = Reader(
     """
     FROM payments_payment payment
-    JOIN payments_paymentconfig config ON config.id = payment.config_id
+    LEFT JOIN payments_paymentconfig config ON config.id = payment.config_id
     LEFT JOIN tenants_branch branch ON branch.id = payment.branch_id
     WHERE payment.id = ANY (%s) ORDER BY payment.id FOR UPDATE OF payment
     """,
@@ -114,6 +121,38 @@ def attempts_of(payment: Payment) -> list[Attempt]:
 def reviews_of(payment: Payment) -> list[Review]:
     """List a payment's reviews, open or not."""
     return _REVIEWS.all([[payment.pk]])
+
+
+def enter_what_is_known(case: Case, receipt: Receipt, *, actor: Actor, now: datetime) -> None:
+    """
+    Hear, for a receipt that becomes this payment's, what was told of it while it had no owner.
+
+    So it does not matter which came first, the money or the word that it is this payment's.
+    """
+    if receipt.channel not in SOURCE_OF_CHANNEL:
+        return
+    outcomes = [arrival_of(receipt)]
+    if receipt.status == ReceiptStatus.REVERSED:
+        outcomes.append(
+            Outcome(OutcomeVerdict.REVERSED, is_final=True, receipt_number=receipt.number)
+        )
+    for outcome in outcomes:
+        source = SOURCE_OF_CHANNEL[ReceiptChannel(receipt.channel)]
+        told = NewEvidence(case.payment.pk, None, source, outcome, actor, heard_at=now)
+        if enter(case, told, now=now):
+            # It was said before that by which the receipt was recognised.
+            case.fresh.insert(0, case.fresh.pop())
+
+
+def arrival_of(receipt: Receipt) -> Outcome:
+    """Return what is said of a payment by money that arrived for it."""
+    return Outcome(
+        verdict=OutcomeVerdict.SUCCEEDED,
+        is_final=True,
+        receipt_number=receipt.number,
+        amount=receipt.amount,
+        paid_at=receipt.paid_at,
+    )
 
 
 def enter(case: Case, evidence: NewEvidence, *, now: datetime) -> bool:

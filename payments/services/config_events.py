@@ -47,8 +47,11 @@ _AS_THEY_ARE = (
     "last_test_error",
     "auto_activate",
     "c2b_version",
+    "has_api",
+    "refuses_unknown_accounts",
+    "assigns_close_references",
 )
-_AMOUNTS = ("min_amount", "max_amount", "daily_limit", "monthly_limit")
+_AMOUNTS = ("min_amount", "max_amount", "daily_limit", "monthly_limit", "recheck_above")
 _TIMES = (
     "verified_at",
     "proven_at",

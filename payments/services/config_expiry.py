@@ -57,8 +57,8 @@ def _doubtful() -> list[CredentialVersion]:
 def _expire_if_dead(version: CredentialVersion, *, now: datetime) -> bool:
     try:
         tokens.fetch_fresh(version=version, now=now)
-    except CredentialsRefused:
-        count = credentials_health.note_refusal(version=version, now=now)
+    except CredentialsRefused as error:
+        count = credentials_health.note_refusal(version=version, error=error, now=now)
         reason = f"The provider refused the credentials {count} times in a row."
         return count >= DEAD_AFTER and _expire(version.config, reason, now=now)
     except PaymentsError as error:

@@ -40,10 +40,12 @@ COLUMNS = (
     "daily_limit",
     "monthly_limit",
     "purposes",
+    "has_api",
 )
 REQUIRED = ("name", "provider", "environment", "shortcode")
 # Between the purposes in one cell: a comma would look like another column.
 PURPOSES_APART = ";"
+YES, NO = "yes", "no"
 _SECRET_WORDS = ("key", "secret", "passkey", "password", "token", "credential", "initiator")
 
 
@@ -182,9 +184,11 @@ def _row_faults(row: dict[str, Any], number: int) -> list[Fault]:
 
 
 def _is_cell(value: Any, name: str) -> bool:
+    if isinstance(value, bool):
+        return name == "has_api"
     if isinstance(value, list):
         return name == "purposes" and all(isinstance(each, str) for each in value)
-    return value is None or (isinstance(value, str | int | Decimal) and not isinstance(value, bool))
+    return value is None or isinstance(value, str | int | Decimal)
 
 
 def _line_numbers(text: str) -> Iterator[int]:
@@ -202,6 +206,8 @@ def _line_numbers(text: str) -> Iterator[int]:
 def _text_of(value: Any) -> str:
     if value is None:
         return ""
+    if isinstance(value, bool):
+        return YES if value else NO
     if isinstance(value, list):
         return PURPOSES_APART.join(str(each) for each in value)
     return str(value).strip()
@@ -229,6 +235,8 @@ def _cell(config: PaymentConfig, name: str) -> str:
         return config.branch.code if config.branch else ""
     if name == "purposes":
         return PURPOSES_APART.join(config.purposes)
+    if name == "has_api":
+        return YES if config.has_api else NO
     value = getattr(config, name)
     return "" if value is None else str(value)
 

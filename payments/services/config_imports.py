@@ -24,7 +24,7 @@ from payments.choices import Environment
 from payments.errors import InvalidInput, PaymentsError
 from payments.models import PaymentConfig
 from payments.services import config_files, configs
-from payments.services.config_files import PURPOSES_APART, Fault, Line, UnreadableFile
+from payments.services.config_files import NO, PURPOSES_APART, YES, Fault, Line, UnreadableFile
 from payments.services.config_rules import ConfigFields, check_fields
 from tenants.models import Branch, Shop
 
@@ -195,6 +195,9 @@ def _read(name: str, text: str, branches: Mapping[str, Branch]) -> tuple[Any, st
         return text, "" if known else f"Give {' or '.join(Environment.values)}."
     if name == "purposes":
         return tuple(part.strip() for part in text.split(PURPOSES_APART) if part.strip()), ""
+    if name == "has_api":
+        known = text in {"", YES, NO}
+        return text != NO, "" if known else f"Give {YES} or {NO}; empty is {YES}."
     if name in _INTEGERS:
         return _number(name, text, _INTEGER, int, "Give a whole number.")
     if name in _AMOUNTS:
@@ -223,6 +226,8 @@ def _faults_of(error: PaymentsError, line: Line) -> list[Fault]:
 
 
 def _shown(value: Any) -> str:
+    if isinstance(value, bool):
+        return YES if value else NO
     if isinstance(value, tuple):
         return PURPOSES_APART.join(value)
     return "" if value is None else str(value)

@@ -41,7 +41,11 @@ _SHORT_NUMBER_HINT = "Give the number of 5 to 7 digits."
 
 @dataclass(frozen=True)
 class ProviderRules:
-    """What a provider's config has; a pattern of None means the field stays empty."""
+    """
+    What a provider's config has; a pattern of None means the field stays empty.
+
+    has_accounts: whether payers type an account number the shop gives them, as for a paybill.
+    """
 
     shortcode: re.Pattern[str]
     shortcode_hint: str
@@ -50,6 +54,7 @@ class ProviderRules:
     store_number: re.Pattern[str] | None = None
     account_number: re.Pattern[str] | None = None
     account_prefix: re.Pattern[str] | None = None
+    has_accounts: bool = False
 
     @property
     def secrets(self) -> frozenset[str]:
@@ -61,7 +66,12 @@ _INITIATOR = frozenset({"initiator_name", "initiator_password"})
 
 RULES: dict[str, ProviderRules] = {
     Provider.MPESA_PAYBILL: ProviderRules(
-        _SHORT_NUMBER, _SHORT_NUMBER_HINT, _DARAJA_SECRETS, _INITIATOR, account_prefix=_PREFIX
+        _SHORT_NUMBER,
+        _SHORT_NUMBER_HINT,
+        _DARAJA_SECRETS,
+        _INITIATOR,
+        account_prefix=_PREFIX,
+        has_accounts=True,
     ),
     # The till is who is paid; the store (head office) number signs the request.
     Provider.MPESA_TILL: ProviderRules(
@@ -109,6 +119,11 @@ class ConfigFields:
     auto_activate: bool = False
     c2b_version: str = "v2"
     credentials_expire_on: date | None = None
+    # Without an API nobody is asked: money is known by hand or by statement only.
+    has_api: bool = True
+    refuses_unknown_accounts: bool = False
+    assigns_close_references: bool = False
+    recheck_above: Decimal | None = None
 
     @classmethod
     def of(cls, config: PaymentConfig) -> ConfigFields:
@@ -120,13 +135,15 @@ class ConfigFields:
             # What was proven of the old account says nothing of the new one.
             config.proven_at = config.c2b_registered_at = None
             config.c2b_registration = {}
+            config.pull_registered_at, config.pull_enabled = None, False
         for field in fields(self):
             setattr(config, field.name, getattr(self, field.name))
         config.purposes = list(dict.fromkeys(self.purposes))
         config.metadata = dict(self.metadata or {})
 
 
-_ACCOUNT_FIELDS = ("provider", "shortcode", "store_number", "account_number")
+_ACCOUNT_FIELDS = ("provider", "shortcode", "store_number", "account_number", "has_api")
+_NEEDS_ACCOUNTS = ("refuses_unknown_accounts", "assigns_close_references")
 FIELD_NAMES = frozenset(field.name for field in fields(ConfigFields))
 
 
@@ -172,9 +189,9 @@ def clean_secrets(given: Mapping[str, str] | None, *, provider: str) -> dict[str
     return {name: value for name, value in cleaned.items() if value}
 
 
-def missing_secrets(names: Iterable[str], *, provider: str) -> list[str]:
-    """Name the secrets without which the provider cannot be asked."""
-    return sorted(RULES[provider].required_secrets - set(names))
+def missing_secrets(names: Iterable[str], *, provider: str, has_api: bool = True) -> list[str]:
+    """Name the secrets without which the provider cannot be asked; who asks nobody needs none."""
+    return sorted(RULES[provider].required_secrets - set(names)) if has_api else []
 
 
 def _general_errors(values: ConfigFields, shop_id: Any) -> list[FieldError]:
@@ -210,6 +227,9 @@ def _amount_errors(values: ConfigFields) -> list[FieldError]:
         for name in ("daily_limit", "monthly_limit")
         if (limit := getattr(values, name)) is not None and not 0 < limit <= HIGHEST_LIMIT
     )
+    if values.recheck_above is not None and not 0 < values.recheck_above <= HIGHEST_AMOUNT:
+        why = f"Give more than nothing and at most {HIGHEST_AMOUNT}, or leave it out."
+        errors.append(("recheck_above", "out_of_range", why))
     return errors
 
 
@@ -222,13 +242,18 @@ def _provider_errors(values: ConfigFields, rules: ProviderRules) -> list[FieldEr
     errors.extend(_optional_errors("account_number", values, rules.account_number))
     if rules.account_number is not None and not values.account_number:
         errors.append(("account_number", "required", "Give the account at the bank."))
+    if not rules.has_accounts:
+        # A till's payers type no account: such a switch would turn all of them away.
+        why = "Payers type no account number here."
+        errors += [(n, "not_applicable", why) for n in _NEEDS_ACCOUNTS if getattr(values, n)]
     return errors
 
 
 def _store_number_errors(values: ConfigFields, rules: ProviderRules) -> list[FieldError]:
     if rules.store_number is None or not values.store_number:
         errors = _optional_errors("store_number", values, rules.store_number)
-        missing = rules.store_number is not None
+        # It signs requests; where none is made, a till has no need of it.
+        missing = rules.store_number is not None and values.has_api
     else:
         errors = _optional_errors("store_number", values, rules.store_number)
         # The commonest mistake: the till number typed twice. Daraja refuses it much later.

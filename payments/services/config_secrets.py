@@ -48,6 +48,13 @@ def stage(
     return _make(secrets, VersionStatus.CURRENT, config=config, actor=actor, now=now)
 
 
+def stage_nothing(*, config: PaymentConfig, actor: Actor, now: datetime) -> CredentialVersion:
+    """Return the version in use, or make one without secrets, for a config that asks nobody."""
+    return current_of(config) or _make(
+        {}, VersionStatus.CURRENT, config=config, actor=actor, now=now
+    )
+
+
 @sensitive_variables()
 def stage_beside(
     *, config: PaymentConfig, given: Mapping[str, str], actor: Actor, now: datetime, **why: Any

@@ -51,9 +51,14 @@ def record(
     reason: str = "",
     more: recording.Changes | None = None,
 ) -> AuditEntry:
-    """Put an act on the trail: what it changed since before, and what there was; tell the feed."""
+    """
+    Put an act on the trail: what it changed since before, and what there was; tell the feed.
+
+    The feed first: everybody who takes both takes them in this order.
+    """
     changes = recording.changes_between(before, state_of(config))
-    entry = recording.record(
+    config_events.tell(action, config, now=now)
+    return recording.record(
         action,
         config,
         shop_id=config.shop_id,
@@ -63,8 +68,6 @@ def record(
         previous_state=before,
         reason=reason,
     )
-    config_events.tell(action, config, now=now)
-    return entry
 
 
 def _version_of(config: PaymentConfig) -> CredentialVersion | None:

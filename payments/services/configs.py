@@ -17,7 +17,6 @@ from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.views.decorators.debug import sensitive_variables
 
-from audit import recording
 from audit.actions import AuditAction
 from audit.actors import Actor
 from payments.choices import ConfigStatus
@@ -43,8 +42,8 @@ __all__ = [
 MAX_REASON_LENGTH = 200
 # Fixed by the first payment: its receipts, callbacks and sealed secrets are bound to them.
 _IDENTITY = ("shortcode", "provider")
-# They say where the money goes, so a verified config keeps them.
-_ACCOUNT = ("store_number", "account_number")
+# They say where the money goes, and what was verified, so a verified config keeps them.
+_ACCOUNT = ("store_number", "account_number", "has_api")
 
 
 @sensitive_variables()
@@ -108,7 +107,9 @@ def update_config(
     return locked
 
 
-def delete_config(*, config: PaymentConfig, actor: Actor, now: datetime) -> PaymentConfig:
+def delete_config(
+    *, config: PaymentConfig, reason: str = "", actor: Actor, now: datetime
+) -> PaymentConfig:
     """
     Take a config away; its rows stay, because payments were made with it.
 
@@ -119,7 +120,7 @@ def delete_config(*, config: PaymentConfig, actor: Actor, now: datetime) -> Paym
         if has_open_attempts(locked):
             raise ConfigInUse
         gone = {"deleted_at": now, "is_active": False, "is_default": False}
-        _act(AuditAction.CONFIG_DELETED, locked, gone, actor=actor, now=now)
+        _act(AuditAction.CONFIG_DELETED, locked, gone, actor=actor, now=now, reason=reason)
     return locked
 
 
@@ -284,12 +285,12 @@ def _act(
     *,
     actor: Actor,
     now: datetime,
-    more: recording.Changes | None = None,
+    **more: Any,
 ) -> None:
-    """Write some fields of a locked config, and who did it."""
+    """Write some fields of a locked config, and who did it; more goes to the trail."""
     before = config_trail.state_of(config)
     _put(config, values, actor=actor, now=now)
-    config_trail.record(action, config, before=before, actor=actor, now=now, more=more)
+    config_trail.record(action, config, before=before, actor=actor, now=now, **more)
 
 
 def _put(config: PaymentConfig, values: dict[str, Any], *, actor: Actor, now: datetime) -> None:

@@ -19,9 +19,16 @@ from payments.models import CredentialVersion, PaymentConfig
 from payments.providers.base import (
     AccountDetails,
     Adapter,
+    BalanceQuestion,
     Outcome,
     PaymentAccepted,
     PaymentRequest,
+    PulledPage,
+    PullQuestion,
+    PullRegistration,
+    RequestAccepted,
+    ReversalOrder,
+    StatusQuestion,
     UrlRegistration,
 )
 from payments.providers.registry import adapter_for
@@ -75,12 +82,52 @@ class Connection:
         """
         return self._call(lambda adapter: adapter.register_urls(registration), now=now)
 
+    def ask_status(self, question: StatusQuestion, *, now: datetime) -> RequestAccepted:
+        """
+        Ask what became of a receipt; the answer comes later.
+
+        :raises ProviderError: when the question was not taken, or nobody knows.
+        """
+        return self._call(lambda adapter: adapter.ask_status(question), now=now)
+
+    def order_reversal(self, order: ReversalOrder, *, now: datetime) -> RequestAccepted:
+        """
+        Order a receipt's money back; what becomes of it is told later.
+
+        :raises ProviderError: may_have_reached_customer tells whether it may have been taken.
+        """
+        return self._call(lambda adapter: adapter.order_reversal(order), now=now)
+
+    def ask_balance(self, question: BalanceQuestion, *, now: datetime) -> RequestAccepted:
+        """
+        Ask what the accounts hold; the answer comes later.
+
+        :raises ProviderError: when the question was not taken, or nobody knows.
+        """
+        return self._call(lambda adapter: adapter.ask_balance(question), now=now)
+
+    def register_pull(self, registration: PullRegistration, *, now: datetime) -> str:
+        """
+        Register the account for pulling; return the provider's code.
+
+        :raises ProviderError: when it is not registered, or nobody knows.
+        """
+        return self._call(lambda adapter: adapter.register_pull(registration), now=now)
+
+    def pull(self, question: PullQuestion, *, now: datetime) -> PulledPage:
+        """
+        Ask for a page of what came to the account.
+
+        :raises ProviderError: when no readable answer came; that says nothing of the money.
+        """
+        return self._call(lambda adapter: adapter.pull(question), now=now)
+
     def _call(self, call: Callable[[Adapter], T], *, now: datetime) -> T:
         """Make the call, a second time where the token was refused; keep what it says of both."""
         try:
             answer = self._try_twice(call, now=now)
-        except CredentialsRefused:
-            _keep(lambda: credentials_health.note_refusal(version=self._version, now=now))
+        except CredentialsRefused as error:
+            _keep(_refusal(self._version, error, now=now))
             raise
         _keep(lambda: credentials_health.note_success(version=self._version))
         return answer
@@ -106,18 +153,26 @@ def connect(
     """
     Open a config's account, with the version a payment was made with or else the current one.
 
-    :raises NoActiveConfig: when the config has no current credentials.
+    :raises NoActiveConfig: when the config has no current credentials, or no API at all.
     :raises ProviderError: when no token is to be had.
     """
+    if version is None and not config.has_api:
+        raise NoActiveConfig("This config has no API: nobody can be asked.")
     version = version or current_version(config)
     version.config = config
     account = open_account(config=config, version=version)
     try:
         token = tokens.valid_token(version=version, now=now)
-    except CredentialsRefused:
-        _keep(lambda: credentials_health.note_refusal(version=version, now=now))
+    except CredentialsRefused as error:
+        _keep(_refusal(version, error, now=now))
         raise
     return Connection(account, version, token)
+
+
+def _refusal(
+    version: CredentialVersion, error: CredentialsRefused, *, now: datetime
+) -> Callable[[], object]:
+    return lambda: credentials_health.note_refusal(version=version, error=error, now=now)
 
 
 def _keep(note: Callable[[], object]) -> None:

@@ -3,7 +3,9 @@ Are a config's credentials still good? What follows from refusal after refusal.
 
 A refusal that counts is definite: the provider said the consumer key, secret or passkey is wrong
 (CredentialsRefused). Silence, 5xx and dead tokens never count, nor does a version that is not in
-use. One success forgets them all. In a new version's first hour ROLL_BACK_AFTER refusals put the
+use. Daraja also says no by a 400 without a word, and so do its outages: such a one counts only once
+another app of the same environment was given a token since this one was first refused so, for then
+it is this app and not Safaricom. One success forgets them all. In a new version's first hour ROLL_BACK_AFTER refusals put the
 previous version back; otherwise SUSPEND_AFTER refusals without a success between suspend the config
 (safety.md section 4), so that no till runs into it again; the job of config_expiry.py goes on
 asking and calls them dead.
@@ -19,9 +21,9 @@ from django.db.models import F
 
 from audit.actions import AuditAction
 from audit.actors import Actor
-from payments.choices import ConfigStatus, NoticeCode, VersionStatus
-from payments.errors import NotFound
-from payments.models import CredentialVersion, PaymentConfig
+from payments.choices import FAMILY_OF, ConfigStatus, NoticeCode, VersionStatus
+from payments.errors import CredentialsRefused, NotFound
+from payments.models import AccessToken, CredentialVersion, PaymentConfig
 from payments.services import config_trail, notices
 from payments.services.config_moves import lock_config, move_config
 
@@ -31,6 +33,8 @@ ACTOR = Actor.system("credentials watch")
 ROLL_BACK_AFTER = 3
 SUSPEND_AFTER = 5
 FIRST_HOUR = timedelta(hours=1)
+# Daraja's code for it; where it comes, no other word is needed.
+DEFINITE_CODE = "400.008.01"
 # Counting on would only wear the row out.
 _MOST_COUNTED = 1000
 
@@ -48,8 +52,15 @@ def note_proven(*, config: PaymentConfig, version: CredentialVersion, now: datet
     notices.close_notices(config=config, code=NoticeCode.CREDENTIALS_REFUSED, now=now)
 
 
-def note_refusal(*, version: CredentialVersion, now: datetime) -> int:
-    """Count a definite refusal of the version in use and act on it; return how many there are."""
+def note_refusal(*, version: CredentialVersion, error: CredentialsRefused, now: datetime) -> int:
+    """
+    Count a definite refusal of the version in use and act on it; return how many there are.
+
+    0 where it does not count: it may be Safaricom's own trouble, or the version is not in use.
+    """
+    if is_vague(error) and not _is_this_app(version, now=now):
+        logger.warning("refused without a reason", extra={"config": str(version.config_id)})
+        return 0
     rows = CredentialVersion.objects.filter(pk=version.pk, status=VersionStatus.CURRENT)
     rows.filter(refused_count__lt=_MOST_COUNTED).update(refused_count=F("refused_count") + 1)
     seen = rows.select_related("config").defer("secrets").first()
@@ -61,6 +72,27 @@ def note_refusal(*, version: CredentialVersion, now: datetime) -> int:
     except NotFound:  # the config was deleted meanwhile
         logger.info("refused after deletion", extra={"config": str(seen.config_id)})
     return int(seen.refused_count)
+
+
+def is_vague(error: CredentialsRefused) -> bool:
+    """Tell whether a no came without its code: 400, and no word or no JSON."""
+    return error.http_status == 400 and error.error_code != DEFINITE_CODE
+
+
+def _is_this_app(version: CredentialVersion, *, now: datetime) -> bool:
+    """Tell whether another app was given a token since this one was first refused vaguely."""
+    own = AccessToken.objects.filter(pk=version.app_fingerprint)
+    own.filter(doubted_at=None).update(doubted_at=now)
+    mine = own.only("environment", "doubted_at").first()
+    if mine is None:
+        return False
+    given = AccessToken.objects.filter(
+        environment=mine.environment, obtained_at__gt=mine.doubted_at
+    ).exclude(pk=mine.pk)
+    # Another provider's tokens say nothing of this one.
+    family = [name for name, of in FAMILY_OF.items() if of == version.config.family]
+    same = CredentialVersion.objects.filter(config__provider__in=family)
+    return given.filter(pk__in=same.values("app_fingerprint")).exists()
 
 
 def _act_on(version: CredentialVersion, *, now: datetime) -> None:

@@ -34,6 +34,7 @@ class Why(TextChoices):
 
     CHOSEN = "chosen", _("Chosen")
     LOWER_PRIORITY = "lower_priority", _("Next in line")
+    NO_API = "no_api", _("It asks nobody: its money is known by hand or by statement only")
     NO_ADAPTER = "no_adapter", _("Malipo cannot ask this provider yet")
     NOT_VERIFIED = "not_verified", _("Not verified")
     SUSPENDED = "suspended", _("Suspended")

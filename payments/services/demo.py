@@ -41,6 +41,7 @@ class DemoConfig:
     branch: str = ""
     account_prefix: str = ""
     is_default: bool = False
+    has_initiator: bool = False
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,13 @@ SHOPS = (
         "Duka la Njeri",
         (("WEST", "Westlands"), ("CBD", "Moi Avenue")),
         (
-            DemoConfig("Main paybill", Provider.MPESA_PAYBILL, "600100", is_default=True),
+            DemoConfig(
+                "Main paybill",
+                Provider.MPESA_PAYBILL,
+                "600100",
+                is_default=True,
+                has_initiator=True,
+            ),
             DemoConfig("Westlands till", Provider.MPESA_TILL, "5200101", "600996", branch="WEST"),
         ),
     ),
@@ -108,13 +115,15 @@ def _branch(shop: Shop, code: str, name: str) -> Branch:
 def _config(shop: Shop, demo: DemoConfig, branch: Branch | None, *, now: datetime) -> None:
     """Make a config of the simulator, verified by word: there is nobody to prove anything to."""
     names = ("name", "provider", "shortcode", "store_number", "account_prefix")
+    secrets = ("consumer_key", "consumer_secret", "passkey")
+    initiator = ("initiator_name", "initiator_password") if demo.has_initiator else ()
     config = configs.create_config(
         shop=shop,
         environment=Environment.SANDBOX,
         fields=ConfigFields(branch=branch, **{name: getattr(demo, name) for name in names}),
         credentials={
             name: f"demo-{demo.shortcode}-{_derived('credential', demo.shortcode, name)[:24]}"
-            for name in ("consumer_key", "consumer_secret", "passkey")
+            for name in (*secrets, *initiator)
         },
         actor=ACTOR,
         now=now,

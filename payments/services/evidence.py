@@ -16,11 +16,17 @@ from datetime import datetime
 from django.db import transaction
 
 from payments import verdicts
-from payments.choices import OutcomeVerdict, PaymentStatus, ReviewCode
+from payments.choices import Environment, OutcomeVerdict, PaymentStatus, ReviewCode
 from payments.models import Evidence, Payment, Receipt
 from payments.services import attempts as attempt_rows
-from payments.services import ledger, locks, reviews
-from payments.services.cases import Case, NewEvidence, enter, load_cases
+from payments.services import holding, ledger, locks, matching, reviews
+from payments.services.cases import (
+    Case,
+    NewEvidence,
+    enter,
+    enter_what_is_known,
+    load_cases,
+)
 from payments.services.transitions import Change, write_changes
 from tenants import prepared
 
@@ -34,6 +40,12 @@ _PAID_ORDERS = """
     JOIN payments_payment p ON p.shop_id = o.shop_id AND p.order_ref = o.order_ref
         AND p.environment = o.environment
     WHERE p.order_ref <> '' AND p.status = 'completed' AND NOT p.id = ANY (%s::uuid[])
+    UNION
+    SELECT o.shop_id, o.environment, o.order_ref
+    FROM unnest(%s::uuid[], %s::text[], %s::text[]) AS o (shop_id, environment, order_ref)
+    JOIN payments_orderpart t ON t.shop_id = o.shop_id AND t.order_ref = o.order_ref
+        AND t.environment = o.environment
+    JOIN payments_payment p ON p.id = t.payment_id AND p.status = 'completed'
 """
 _UNDECIDED = frozenset({PaymentStatus.CREATED, PaymentStatus.PENDING, PaymentStatus.EXPIRED})
 
@@ -84,11 +96,21 @@ def _enter_receipts(cases: Iterable[Case], *, now: datetime) -> None:
     held = ledger.enter_receipts([receipt for _case, _row, receipt in seen], now=now)
     for case, row, receipt in seen:
         entry = held[receipt.key]
-        if ledger.is_foreign(entry, case.payment):
+        if ledger.is_foreign(entry, case.payment) or _is_of_other_account(entry, case):
             row.is_duplicate_receipt = True
-        else:
-            ledger.claim(entry, case.payment)
-            case.receipts.append(entry)
+            continue
+        if entry.payment_id is None:
+            enter_what_is_known(case, entry, actor=case.outcomes[row.pk].actor, now=now)
+        ledger.claim(entry, receipt)
+        case.receipts.append(entry)
+
+
+def _is_of_other_account(receipt: Receipt, case: Case) -> bool:
+    """Tell whether money without an owner came to an account the payment was not asked for through."""
+    asked = {case.payment.config_id, *(attempt.config_id for attempt in case.attempts)}
+    if receipt.payment_id is not None or receipt.config_id in {None, *asked}:
+        return False
+    return asked.isdisjoint(matching.siblings_of(receipt))
 
 
 def _seen_receipt(case: Case, row: Evidence) -> ledger.SeenReceipt | None:
@@ -102,6 +124,7 @@ def _seen_receipt(case: Case, row: Evidence) -> ledger.SeenReceipt | None:
         amount=row.amount,
         channel=ledger.CHANNEL_OF[row.source],
         paid_at=row.paid_at,
+        attempt_id=row.attempt_id,
     )
 
 
@@ -114,6 +137,7 @@ def _settle(case: Case, *, now: datetime) -> None:
             verdicts.AskedAttempt(attempt.pk, attempt.status == "refused")
             for attempt in case.attempts
         ),
+        is_live=payment.environment == Environment.PRODUCTION,
     )
     verdict = verdicts.decide(expected, case.facts)
     path = verdicts.moves(payment.status, verdict)
@@ -172,11 +196,15 @@ def _take_result(case: Case, verdict: verdicts.Verdict, last: Evidence, *, ends_
 def _is_worth_showing(case: Case, row: Evidence) -> bool:
     """Tell whether a word that decides nothing says something true of the prompt that is out."""
     is_too_early_a_no = row.verdict == OutcomeVerdict.FAILED and not row.is_final
-    is_of_the_latest = row.attempt_id in {None, case.attempts[-1].pk if case.attempts else None}
+    # Money that came by itself says nothing of the prompt, unless it decides.
+    is_of_the_latest = row.attempt_id == (case.attempts[-1].pk if case.attempts else None)
     return bool(row.result_code) and is_of_the_latest and not is_too_early_a_no
 
 
 def _write(cases: Sequence[Case], *, now: datetime) -> None:
+    for case in cases:
+        if case.payment.receipt_pending and case.change and case.change.path:
+            holding.hold_for(case.payment, now=now)
     _doubt_orders_paid_twice(cases, now=now)
     _EVIDENCE.insert([row for case in cases for row in case.fresh])
     ledger.credit(_credited(cases))
@@ -225,11 +253,9 @@ def _doubt_orders_paid_twice(cases: Iterable[Case], *, now: datetime) -> None:
 
 def _paid_orders(completing: Sequence[Payment]) -> set[_Order]:
     """Return the orders that completed payments of others have, in one statement for all."""
-    columns = zip(*(_order_of(payment) for payment in completing), strict=True)
+    columns = [list(each) for each in zip(*map(_order_of, completing), strict=True)]
     with prepared.cursor() as cursor:
-        cursor.execute(
-            _PAID_ORDERS, [*(list(column) for column in columns), [p.pk for p in completing]]
-        )
+        cursor.execute(_PAID_ORDERS, [*columns, [p.pk for p in completing], *columns])
         return set(cursor.fetchall())
 
 

@@ -57,6 +57,9 @@ class StageResult:
 FINDINGS: dict[str, Finding] = {
     # fields
     "fields_ok": Finding(_OK, _("Fields and credentials are complete.")),
+    "fields_no_api": Finding(
+        _OK, _("The fields are complete. Malipo asks nobody: money is known by hand or statement.")
+    ),
     "fields_invalid": Finding(
         _NO, _("A detail does not fit this provider."), _("Correct the details and verify again.")
     ),
@@ -185,11 +188,35 @@ FINDINGS: dict[str, Finding] = {
         _("The balance was not asked: it needs the initiator's name and password."),
         _("Nothing is wrong. Enter an initiator only if balances shall be shown."),
     ),
-    "balance_not_asked": Finding(
-        _ERROR,
-        _("The balance was not asked: Malipo does not ask for balances yet."),
-        _("Nothing is wrong, and nothing needs doing."),
+    "balance_asked": Finding(
+        _WAITS,
+        _("Safaricom was asked for the balance; it answers within minutes."),
+        _("Wait a moment and look again."),
     ),
+    "balance_ok": Finding(_OK, _("The initiator works: Safaricom told the balance.")),
+    "balance_wrong_initiator": Finding(
+        _NO,
+        _("Safaricom does not accept the initiator's name or password."),
+        _(
+            "Enter the name and password of an API operator of this number. Do not try often: a few"
+            " wrong ones lock the operator."
+        ),
+    ),
+    "balance_locked": Finding(
+        _NO,
+        _("The initiator is locked, mostly after wrong passwords."),
+        _(
+            "The business administrator unlocks the operator on the M-Pesa organisation portal and"
+            " sets a password; enter it here."
+        ),
+    ),
+    "balance_not_permitted": Finding(
+        _NO,
+        _("The initiator may not ask for the balance."),
+        _("Give the operator the role Balance Query ORG API on the M-Pesa organisation portal."),
+    ),
+    "balance_refused": Finding(_ERROR, _("Safaricom would not tell the balance."), _AGAIN),
+    "balance_late": Finding(_LATE, _("Safaricom never told the balance."), _AGAIN),
     # any stage
     "busy": Finding(_ERROR, _("The provider asks to slow down. Try again later."), _AGAIN),
     "unreachable": Finding(_ERROR, _("The provider could not be reached."), _AGAIN),

@@ -25,7 +25,7 @@ def refuse_unready(config: PaymentConfig) -> None:
         raise NotVerified(current=config.status)
     if config.environment != Environment.PRODUCTION:
         return
-    if config.proven_at is None:
+    if needs_proof(config):
         detail = "Control of the shortcode is not proven: verify it with the owner's phone."
         raise NotVerified(detail, current=config.status, missing=["prompt"])
     if not is_approved(config):
@@ -35,6 +35,12 @@ def refuse_unready(config: PaymentConfig) -> None:
             allowed=sorted(CONFIG_MOVES[config.status]),
             missing=["approval"],
         )
+
+
+def needs_proof(config: PaymentConfig) -> bool:
+    """Tell whether control is still to be proven; where nobody can be prompted, nothing proves it."""
+    is_live = config.environment == Environment.PRODUCTION
+    return is_live and config.has_api and config.proven_at is None
 
 
 def is_approved(config: PaymentConfig) -> bool:

@@ -9,7 +9,7 @@ from django.db.models import Q
 
 from payments.choices import AttemptStatus, PaymentStatus, Submission
 from payments.errors import CoolDown, NoActiveConfig, OrderAlreadyPaid, OrderInProgress, PromptOpen
-from payments.models import Attempt, Payment, PaymentConfig
+from payments.models import Attempt, OrderPart, Payment, PaymentConfig
 from payments.services import locks
 from payments.states import LIVE_STATUSES
 from tenants import prepared
@@ -32,6 +32,11 @@ _IN_THE_WAY = """
         WHERE %(order_ref)s::text <> '' AND p.order_ref = %(order_ref)s::text
           AND p.order_ref <> '' AND p.shop_id = %(shop_id)s AND p.environment = %(environment)s
           AND p.id <> %(id)s AND (p.status = ANY (%(live)s) OR p.status = 'completed')
+    ) OR EXISTS (
+        SELECT FROM payments_orderpart o JOIN payments_payment p ON p.id = o.payment_id
+        WHERE %(order_ref)s::text <> '' AND o.order_ref = %(order_ref)s::text
+          AND o.shop_id = %(shop_id)s AND o.environment = %(environment)s
+          AND p.status = 'completed'
     ) OR EXISTS (
         SELECT FROM payments_payment p JOIN payments_attempt a ON a.payment_id = p.id
         WHERE p.shop_id = %(shop_id)s AND p.environment = %(environment)s
@@ -102,17 +107,19 @@ def _is_something_in_the_way(payment: Payment, *, now: datetime) -> bool:
 
 
 def refuse_paid_order(payment: Payment) -> None:
-    """Raise OrderAlreadyPaid when another payment of the order is completed."""
+    """Raise OrderAlreadyPaid when other money paid for the order, or for several with it."""
     if not payment.order_ref:
         return
-    paid = Payment.objects.filter(
-        shop_id=payment.shop_id,
-        environment=payment.environment,
-        order_ref=payment.order_ref,
-        status=PaymentStatus.COMPLETED,
+    rows = Payment.objects.filter(
+        shop_id=payment.shop_id, environment=payment.environment, status=PaymentStatus.COMPLETED
     ).exclude(pk=payment.pk)
-    if paid.exists():
+    if rows.filter(order_ref=payment.order_ref).exists():
         raise OrderAlreadyPaid("The order has a completed payment.")
+    parts = OrderPart.objects.filter(
+        shop_id=payment.shop_id, environment=payment.environment, order_ref=payment.order_ref
+    )
+    if parts.filter(payment__status=PaymentStatus.COMPLETED).exists():
+        raise OrderAlreadyPaid("The order is paid by money that was split between orders.")
 
 
 def _refuse_within_cool_down(payment: Payment, *, second_sale: bool, now: datetime) -> None:

@@ -26,7 +26,6 @@ _TAKE = """
     VALUES (%s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING
 """
 _LEASE = timedelta(seconds=60)
-KEPT_FOR = timedelta(days=7)
 
 
 @dataclass(frozen=True)
@@ -125,7 +124,7 @@ def give_back(*, key: IdempotencyKey) -> None:
     ours.delete()
 
 
-def purge(*, now: datetime, limit: int = 10_000) -> int:
-    """Forget keys older than seven days; return how many."""
-    old = IdempotencyKey.objects.filter(created_at__lt=now - KEPT_FOR).values("pk")[:limit]
+def purge(*, before: datetime, limit: int = 10_000) -> int:
+    """Forget keys that were taken before a moment; return how many."""
+    old = IdempotencyKey.objects.filter(created_at__lt=before).values("pk")[:limit]
     return IdempotencyKey.objects.filter(pk__in=old).delete()[0]

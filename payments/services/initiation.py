@@ -17,6 +17,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
+from django.views.decorators.debug import sensitive_variables
 
 from audit.actors import Actor
 from payments import msisdn as msisdns
@@ -25,8 +26,8 @@ from payments.choices import AttemptStatus, Submission
 from payments.errors import BreakerOpen, RateLimited
 from payments.fields import blind_index
 from payments.models import Attempt, CredentialVersion, IdempotencyKey, Payment, PaymentConfig
-from payments.services import attempts as attempt_rows
 from payments.services import (
+    account_rules,
     breakers,
     decisions,
     expiry,
@@ -36,6 +37,7 @@ from payments.services import (
     routing,
     upstream,
 )
+from payments.services import attempts as attempt_rows
 from payments.services.connections import current_version
 from payments.services.decisions import Why
 from payments.services.transitions import Change, record_creation
@@ -188,6 +190,7 @@ def _store_once(
     return payment, attempt
 
 
+@sensitive_variables()  # the number is an argument of Django's own frames below
 def new_payment(
     *,
     shop: Shop,
@@ -198,9 +201,14 @@ def new_payment(
     actor: Actor,
     now: datetime,
 ) -> Payment:
-    """Make a payment object, not yet saved, with the payer's number sealed."""
+    """
+    Make a payment object, not yet saved, with the payer's number sealed.
+
+    The shop's account rules label it, and give it a branch where the till is of none.
+    """
     reference = asked.account_reference or references.new_reference(config.account_prefix)
-    return Payment(
+    rule = account_rules.match(config, reference)
+    payment = Payment(
         id=new_id(),
         shop=shop,
         environment=environment,
@@ -216,12 +224,16 @@ def new_payment(
         is_reference_ours=not asked.account_reference,
         description=asked.description,
         purpose=asked.purpose,
+        label=rule.label if rule else "",
         metadata=asked.metadata,
         version=1,
         created_by=actor.label[:254],
         created_at=now,
         expires_at=now + timedelta(seconds=settings.PAYMENT_EXPIRY_S),
     )
+    if branch is None and rule is not None:
+        payment.branch_id = rule.branch_id
+    return payment
 
 
 def phone_index(msisdn: str) -> str:

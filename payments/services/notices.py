@@ -23,6 +23,11 @@ def open_notice(
     notice = Notice(
         shop_id=shop_id, config=config, code=code, subject=subject, data=data or {}, opened_at=now
     )
+    return keep(notice)
+
+
+def keep(notice: Notice) -> Notice | None:
+    """Keep a new notice and return it; None where the same one is open already."""
     # The unique index decides, so that two workers who see the same thing tell it once.
     Notice.objects.bulk_create([notice], ignore_conflicts=True)
     return Notice.objects.filter(pk=notice.pk).first()

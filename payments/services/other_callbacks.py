@@ -1,8 +1,7 @@
 """
-Inbox rows that are no shop's payment: the KES 1 that proves control, and C2B.
+Inbox rows that are no attempt's: the KES 1 that proves control, C2B, and answers of requests.
 
-A C2B confirmation is money somebody paid; until the receipts' rooms are built it is kept whole,
-attributed to its shop and quarantined, so that nothing is lost and nothing is credited by guess.
+Each is settled in a transaction of its own: what it touches is known only once it is read.
 """
 
 from __future__ import annotations
@@ -14,13 +13,13 @@ from django.db import transaction
 
 from payments.choices import CallbackKind, CallbackStatus
 from payments.errors import CannotOpen, UnreadableBody
-from payments.models import PaymentConfig, ProviderCallback, VerificationLog
+from payments.models import ProviderCallback, VerificationLog
 from payments.providers.base import Outcome
 from payments.providers.registry import parser_for
-from payments.services import inbox_rows, proofs
+from payments.services import c2b, c2b_questions, inbox_rows, proofs, request_results
 from payments.services.sources import is_listed
 
-C2B_IS_OFF = "C2B is not switched on yet."
+_C2B = frozenset({CallbackKind.C2B, CallbackKind.C2B_VALIDATION, CallbackKind.BANK})
 
 
 def settle_each(
@@ -32,6 +31,8 @@ def settle_each(
             inbox_rows.limit_lock_wait(lock_wait_ms)
             for found in inbox_rows.lock([row.pk]):
                 settle(found, now=now)
+        if row.kind in _C2B:
+            c2b.note_call(row.subject_id, now=now)
 
 
 def settle(row: ProviderCallback, *, now: datetime, vouched: bool = False) -> ProviderCallback:
@@ -64,21 +65,23 @@ def _proof(row: ProviderCallback, *, now: datetime, vouched: bool) -> str:
     return CallbackStatus.APPLIED if is_new else CallbackStatus.DUPLICATE
 
 
-def _c2b(row: ProviderCallback, *, now: datetime, vouched: bool) -> str:
-    del vouched
-    configs = PaymentConfig.objects.filter(pk=row.subject_id)
-    config = configs.first()
-    if config is None:
-        return _problem(row, "No config has this address.", CallbackStatus.DEAD)
-    row.shop_id = config.shop_id
-    configs.update(last_callback_at=now)
-    return _problem(row, C2B_IS_OFF)
+def _question(row: ProviderCallback, *, now: datetime, vouched: bool) -> str:
+    """Attribute a question nobody could look up when it came; it was accepted."""
+    del now, vouched
+    judged = c2b_questions.judge(
+        config_id=row.subject_id, body=row.body.reveal_bytes() if row.body else b""
+    )
+    row.shop_id = judged.shop_id
+    return CallbackStatus.APPLIED
 
 
 _HANDLERS: dict[str, Callable[..., str]] = {
     CallbackKind.PROOF: _proof,
-    CallbackKind.C2B: _c2b,
-    CallbackKind.C2B_VALIDATION: _c2b,
+    CallbackKind.C2B: c2b.settle,
+    CallbackKind.BANK: c2b.settle,
+    CallbackKind.C2B_VALIDATION: _question,
+    CallbackKind.RESULT: request_results.apply_result,
+    CallbackKind.QUEUE_TIMEOUT: request_results.apply_result,
 }
 
 

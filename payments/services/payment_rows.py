@@ -24,7 +24,7 @@ NAIROBI = ZoneInfo("Africa/Nairobi")
 _WHOLE = Reader(
     """
     FROM payments_payment payment
-    JOIN payments_paymentconfig config ON config.id = payment.config_id
+    LEFT JOIN payments_paymentconfig config ON config.id = payment.config_id
     LEFT JOIN tenants_branch branch ON branch.id = payment.branch_id
     LEFT JOIN payments_attempt attempt ON attempt.payment_id = payment.id
     LEFT JOIN payments_review review

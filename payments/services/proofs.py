@@ -58,7 +58,7 @@ def settle_prompt(*, log: VerificationLog, outcome: Outcome, now: datetime) -> b
 def complete(
     log: VerificationLog, found: StageResult, *, now: datetime, checkout_request_id: str = ""
 ) -> None:
-    """Put the result of a prompt into its row, end its run, and move the config; locks are held."""
+    """Put what was told into its row, end its run, and move the config; locks are held."""
     finding = found.finding
     log.result = found.result
     log.response_code = found.code[:40]
@@ -69,7 +69,8 @@ def complete(
     log.checkout_request_id = log.checkout_request_id or checkout_request_id[:64]
     log.duration_ms = max(0, round((now - log.created_at).total_seconds() * 1000))
     log.save()
-    if log.run_id:
+    waits = VerificationLog.objects.filter(run=log.run_id, result=VerificationResult.PENDING)
+    if log.run_id and not waits.exists():
         done = {"status": RunStatus.DONE, "finished_at": now, "msisdn": ""}
         VerificationRun.objects.filter(pk=log.run_id, status=RunStatus.WAITING).update(**done)
     # Who asked for the proof is who verified it, whoever told that it came.

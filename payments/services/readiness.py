@@ -36,7 +36,7 @@ def _blockers(resolution: routing.Resolution) -> list[dict[str, str]]:
         resolution.raise_if_empty()
     except PaymentsError as error:
         reasons = [
-            {"code": str(step.why), "message": f"{step.config.name}: {step.why}"}
+            _said(str(step.why), f"{step.config.name}: {routing.Why(step.why).label}.")
             for step in resolution.steps
         ]
         return [{"code": error.code, "message": error.detail}, *reasons]
@@ -47,7 +47,11 @@ def _warnings(
     resolution: routing.Resolution, environment: str, *, now: datetime
 ) -> list[dict[str, str]]:
     config = resolution.candidates[0]
-    warnings = []
+    warnings = [
+        _said("no_api", f"{step.config.name}: {routing.Why(step.why).label}.")
+        for step in resolution.steps
+        if step.why == routing.Why.NO_API
+    ]
     if config.health != ConfigHealth.OK:
         warnings.append(_said("config_health", f"{config.name} is {config.health}."))
     if environment != Environment.PRODUCTION:

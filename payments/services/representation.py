@@ -20,6 +20,7 @@ from payments.models.payments import MAX_ATTEMPTS
 from payments.msisdn import mask_checkout_request_id
 from payments.providers.daraja.explanations import ResultCode
 from payments.providers.daraja.status_messages import explain_payment
+from payments.receipt_choices import PaymentOrigin
 
 if TYPE_CHECKING:
     from payments.models import Attempt, Payment, Review
@@ -64,7 +65,15 @@ def explanation_of(
         submission=attempts[-1].submission if attempts else Submission.UNSENT,
         is_blocked=is_blocked(reviews),
         receipt_pending=payment.receipt_pending,
+        is_voided=is_voided(payment),
     )
+
+
+def is_voided(payment: Payment) -> bool:
+    """Tell whether it was written down by hand and taken back: no money moved."""
+    # What was reversed by evidence keeps the number of the money that went.
+    is_reversed = payment.status == PaymentStatus.REVERSED
+    return is_reversed and payment.origin == PaymentOrigin.MANUAL and not payment.receipt_number
 
 
 def describe_payment(
@@ -86,12 +95,15 @@ def describe_payment(
         "status": payment.status,
         "previous_status": payment.previous_status or None,
         "environment": payment.environment,
-        "provider": payment.provider,
+        "origin": payment.origin,
+        "provider": payment.provider or None,
+        "method": payment.method or None,
+        "external_reference": payment.external_reference or None,
         "amount": money(payment.amount),
         "currency": payment.currency,
         "phone_number": payment.phone_masked or None,
         "order_ref": payment.order_ref or None,
-        "account_reference": payment.account_reference,
+        "account_reference": payment.account_reference or None,
         "description": payment.description or None,
         "purpose": payment.purpose or None,
         "branch": _branch(payment),
@@ -169,8 +181,10 @@ def _branch(payment: Payment) -> dict[str, str] | None:
     return {"id": str(branch.pk), "code": branch.code, "name": branch.name}
 
 
-def _config(payment: Payment) -> dict[str, str]:
+def _config(payment: Payment) -> dict[str, str] | None:
     config = payment.config
+    if config is None:
+        return None
     return {
         "id": str(config.pk),
         "name": config.name,

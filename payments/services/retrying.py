@@ -148,6 +148,8 @@ def _store(
         with transaction.atomic():
             # The row first, as evidence does: whoever completes it locks its order after it.
             row = Payment.objects.select_for_update(of=("self",)).get(pk=payment.pk)
+            if not row.phone:
+                raise RetryNotAllowed("The phone number is no longer kept.")
             config = _usable_config(row)
             guards.lock_phone_and_order(row)
             expiry.expire_in_the_way(row, now=now)

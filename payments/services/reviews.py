@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
+from audit.actors import Actor
 from payments.choices import EvidenceSource, OutcomeVerdict, ReviewCode
-from payments.models import Attempt, Evidence, Payment, ProviderCallback, Review
+from payments.models import Attempt, Evidence, Payment, ProviderCallback, Receipt, Review
 from payments.services.events import NewEvent, record_events
 from payments.services.representation import describe_payment
 from payments.verdicts import Doubt
@@ -128,10 +129,56 @@ def open_unresolved(attempt: Attempt, *, now: datetime) -> Review:
     return review
 
 
-def _announce(review: Review, *, now: datetime) -> None:
+def open_about(
+    receipt: Receipt,
+    code: str,
+    *,
+    subject: str,
+    blocking: bool = False,
+    callback: ProviderCallback | None = None,
+    now: datetime,
+) -> Review:
+    """Open a review about a receipt and the payment that has it, once."""
+    review, is_new = Review.objects.get_or_create(
+        payment=receipt.payment,
+        code=code,
+        subject=subject,
+        defaults={
+            "shop_id": receipt.shop_id,
+            "environment": receipt.environment,
+            "receipt": receipt,
+            "callback": callback,
+            "blocking": blocking,
+            "opened_at": now,
+        },
+    )
+    if is_new:
+        _announce(review, now=now)
+    return review
+
+
+def close_about(code: str, *, subject: str, actor: Actor, reason: str, now: datetime) -> None:
+    """Close the reviews of this subject that are open, because the question was answered."""
+    for review in Review.objects.select_for_update().filter(
+        code=code, subject=subject, resolved_at=None
+    ):
+        close(review, resolution="accept", reason=reason, by=actor.label, now=now)
+
+
+def close(review: Review, *, resolution: str, reason: str, by: str, now: datetime) -> None:
+    """Close an open review in the caller's transaction, and tell those who listen."""
+    review.resolved_at, review.resolved_by = now, by[:254]
+    review.resolution, review.reason = resolution, reason[:300]
+    review.save(update_fields=["resolved_at", "resolved_by", "resolution", "reason"])
+    _announce(review, "payment.review_resolved", now=now)
+
+
+def _announce(review: Review, event_type: str = "payment.review_opened", *, now: datetime) -> None:
+    if review.payment_id is None:
+        return
     payment = Payment.objects.select_related("config", "branch").get(pk=review.payment_id)
     data = describe_payment(
         payment, attempts=list(payment.attempts.all()), reviews=list(payment.reviews.all())
     )
-    event = NewEvent(payment.shop_id, payment.environment, "payment.review_opened", data)
+    event = NewEvent(payment.shop_id, payment.environment, event_type, data)
     record_events([event], now=now)

@@ -67,6 +67,8 @@ def rotate_credentials(
     """
     check_reason(reason)
     _check_time(scheduled_at, now=now)
+    if not config.has_api:
+        raise refused(config, "This config has no API: there are no credentials to rotate.")
     if not registry.supports(config.provider, "fetch_access_token"):
         raise VerificationFailed("This provider cannot be asked yet.")
     secrets = clean_secrets(credentials, provider=config.provider)

@@ -177,6 +177,8 @@ def _config_of(values: list[Any]) -> PaymentConfig:
 
 def _why_not(config: PaymentConfig, amount: Decimal | None, purpose: str) -> Why | None:
     """Tell what is wrong with the config itself, in the order in which one would put it right."""
+    if not config.has_api:
+        return Why.NO_API
     if not registry.supports(config.provider, "request_payment"):
         return Why.NO_ADAPTER
     if config.status != ConfigStatus.VERIFIED:

@@ -54,6 +54,19 @@ _VERIFY_SAYS: dict[str, str] = {
 }
 
 
+# By whether somebody can be asked; what it says once it is done, and before.
+_ACTIVATE_SAYS: dict[bool, tuple[str, str]] = {
+    True: (
+        _("Payments may be taken with it."),
+        _("Switch it on: from then on payments use it."),
+    ),
+    False: (
+        _("Money by hand or by statement is kept under it; no prompt is sent."),
+        _("Switch it on: money by hand or by statement is then kept under it."),
+    ),
+}
+
+
 def steps_of(config: PaymentConfig) -> list[Step]:
     """Return the steps of this config's set-up, with exactly one next one until all are done."""
     steps: list[Step] = []
@@ -76,13 +89,14 @@ def next_step(config: PaymentConfig) -> Step | None:
 
 
 def _checked(config: PaymentConfig) -> list[_Checked]:
-    checked = [_details(config), _credentials(config), _verified(config)]
-    if registry.supports(config.provider, "register_urls"):
+    credentials = [_credentials(config)] if config.has_api else []
+    checked = [_details(config), *credentials, _verified(config)]
+    if config.has_api and registry.supports(config.provider, "register_urls"):
         checked.append(_urls(config))
     if config.environment == Environment.PRODUCTION:
         checked.append(_approved(config))
-    activated = _("Payments may be taken with it.")
-    says = activated if config.is_active else _("Switch it on: from then on payments use it.")
+    activated, to_do = _ACTIVATE_SAYS[config.has_api]
+    says = activated if config.is_active else to_do
     return [*checked, _Checked("activate", config.is_active, says)]
 
 
@@ -103,9 +117,7 @@ def _credentials(config: PaymentConfig) -> _Checked:
 
 
 def _verified(config: PaymentConfig) -> _Checked:
-    is_live = config.environment == Environment.PRODUCTION
-    is_proven = config.proven_at is not None or not is_live
-    if config.status == ConfigStatus.VERIFIED and not is_proven:
+    if config.status == ConfigStatus.VERIFIED and go_live.needs_proof(config):
         says = _("Prove control: verify it with the owner's phone at hand. It costs KES 1.")
         return _Checked("verify", is_done=False, says=says)
     return _Checked("verify", config.status == ConfigStatus.VERIFIED, _VERIFY_SAYS[config.status])

@@ -2,30 +2,35 @@
 Takings and outcomes in numbers. Days are Nairobi's; the environments are never mixed.
 
 A payment counts for the day on which it was asked for, so that one index serves every number.
-Success is completed of (completed + failed + expired) this month; what is still open, and what
-nobody could tell us of, stands beside the rate and not in it.
+Takings are completed payments however they came: by prompt, from a receipt, by hand; what was
+written down by hand is told apart as well. Success is completed of (completed + failed + expired)
+prompts this month; what is still open, and what nobody could tell us of, stands beside the rate
+and not in it.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
-from zoneinfo import ZoneInfo
 
-from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet, Sum
+from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet
 from django.db.models.functions import TruncDate
 
 from payments.choices import Environment, PaymentStatus, Submission
 from payments.models import Attempt, Payment, PaymentConfig
+from payments.receipt_choices import PaymentOrigin
+from payments.services.tallies import DAYS, NAIROBI, counted
 from payments.states import LIVE_STATUSES
 
-NAIROBI = ZoneInfo("Africa/Nairobi")
 _CENTS = Decimal("0.01")
 _DECIDED = (PaymentStatus.COMPLETED, PaymentStatus.FAILED, PaymentStatus.EXPIRED)
 _MOST_CODES = 20
+# Payments by Nairobi's day, status and origin.
+_Counted = dict[tuple[date, str, str], "Total"]
 
 
 @dataclass(frozen=True)
@@ -61,6 +66,8 @@ class Numbers:
     failed_by_code: list[dict[str, Any]]
     last_sync_at: datetime | None
     failed_today: int = 0
+    by_hand_today: Total = Total()
+    by_hand_month: Total = Total()
     days: list[Day] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
@@ -69,6 +76,10 @@ class Numbers:
         return {
             "today": _total_dict(self.today),
             "month": _total_dict(self.month),
+            "manual": {
+                "today": _total_dict(self.by_hand_today),
+                "month": _total_dict(self.by_hand_month),
+            },
             "success_rate": None if rate is None else float(rate),
             "pending": self.pending,
             "unknown": self.unknown,
@@ -89,75 +100,108 @@ def shop_numbers(
     rows = Q(shop__in=list(shops))
     if branches is not None:
         rows &= Q(branch__in=list(branches))
-    return numbers_of(Payment.objects.filter(rows), environment=environment, now=now)
+    return numbers_of(rows, environment=environment, now=now)
 
 
-def default_environment(*, configs: QuerySet[PaymentConfig]) -> str:
-    """Return production where one of these configs took a payment there, else sandbox."""
+def default_environment(
+    *, configs: QuerySet[PaymentConfig], payments: QuerySet[Payment] | None = None
+) -> str:
+    """
+    Return production where one of these configs took a payment there, else sandbox.
+
+    payments are those in sight: real money written down by hand has no config.
+    """
     used = Payment.objects.filter(config=OuterRef("pk"))
     real = configs.filter(Exists(used), environment=Environment.PRODUCTION)
-    return Environment.PRODUCTION if real.exists() else Environment.SANDBOX
+    if real.exists():
+        return Environment.PRODUCTION
+    by_hand = {"environment": Environment.PRODUCTION, "origin": PaymentOrigin.MANUAL}
+    is_written = payments is not None and payments.filter(**by_hand).order_by().exists()
+    return Environment.PRODUCTION if is_written else Environment.SANDBOX
 
 
-def numbers_of(
-    payments: QuerySet[Payment], *, environment: str, now: datetime, days: int = 1
-) -> Numbers:
-    """Compute the numbers of a fenced set of payments, and a row for each of the last days."""
-    payments = payments.filter(environment=environment)
-    month_start = now.astimezone(NAIROBI).date().replace(day=1)
-    today = now.astimezone(NAIROBI).date()
+def day_of(moment: datetime) -> date:
+    """Return the day in Nairobi."""
+    return moment.astimezone(NAIROBI).date()
+
+
+def midnight(day: date) -> datetime:
+    """Return when a day begins in Nairobi."""
+    return datetime(day.year, day.month, day.day, tzinfo=NAIROBI)
+
+
+def rate_of(completed: int, decided: int) -> Decimal | None:
+    """Return how many of a hundred, to one decimal; None where nothing is decided."""
+    return (Decimal(completed * 100) / decided).quantize(Decimal("0.1")) if decided else None
+
+
+def numbers_of(rows: Q, *, environment: str, now: datetime, days: int = 1) -> Numbers:
+    """
+    Compute the numbers of the payments inside a fence, and a row for each of the last days.
+
+    rows filters by what tallies.counted knows.
+    """
+    rows &= Q(environment=environment)
+    payments = Payment.objects.filter(rows)
+    today = day_of(now)
+    month_start = today.replace(day=1)
     first = min(month_start, today - timedelta(days=days - 1))
-    counted = _count_by_day(payments, since=first)
-    month = {key: total for key, total in counted.items() if key[0] >= month_start}
+    by_day = _count_by_day(rows, since=first)
+    month = {key: total for key, total in by_day.items() if key[0] >= month_start}
+    taken, by_hand = PaymentStatus.COMPLETED, PaymentOrigin.MANUAL
     return Numbers(
-        today=counted.get((today, PaymentStatus.COMPLETED), Total()),
-        month=_sum(month, PaymentStatus.COMPLETED),
+        today=_sum(by_day, taken, day=today),
+        month=_sum(month, taken),
+        by_hand_today=_sum(by_day, taken, day=today, origin=by_hand),
+        by_hand_month=_sum(month, taken, origin=by_hand),
         success_rate=_success_rate(month),
         failed=_sum(month, PaymentStatus.FAILED).count,
-        failed_by_code=_failed_by_code(payments, since=month_start),
-        failed_today=counted.get((today, PaymentStatus.FAILED), Total()).count,
+        failed_by_code=_failed_by_code(rows, since=month_start),
+        failed_today=_sum(by_day, PaymentStatus.FAILED, day=today).count,
         last_sync_at=_last_sync_at(payments, now=now),
-        days=_days(counted, today=today, days=days),
+        days=_days(by_day, today=today, days=days),
         **_open_ones(payments),
     )
 
 
-def _count_by_day(payments: QuerySet[Payment], *, since: date) -> dict[tuple[date, str], Total]:
-    rows = (
-        payments.filter(created_at__gte=_midnight(since))
-        .annotate(day=TruncDate("created_at", tzinfo=NAIROBI))
-        .order_by()
-        .values("day", "status")
-        .annotate(count=Count("pk"), total=Sum("amount"))
-    )
-    return {(row["day"], row["status"]): Total(row["total"], row["count"]) for row in rows}
+def _count_by_day(rows: Q, *, since: date) -> _Counted:
+    day = TruncDate("created_at", tzinfo=NAIROBI)
+    found: _Counted = {}
+    for row in counted(rows, "status", "origin", day=day, since=midnight(since), unit=DAYS):
+        key = (row["day"], row["status"], row["origin"])
+        found[key] = found.get(key, Total()) + Total(row["total"], row["count"])
+    return found
 
 
-def _days(counted: dict[tuple[date, str], Total], *, today: date, days: int) -> list[Day]:
+def _days(counted: _Counted, *, today: date, days: int) -> list[Day]:
     dates = [today - timedelta(days=back) for back in range(days - 1, -1, -1)]
     return [
         Day(
             date=each,
-            taken=counted.get((each, PaymentStatus.COMPLETED), Total()),
-            failed=sum(
-                counted.get((each, status), Total()).count
-                for status in (PaymentStatus.FAILED, PaymentStatus.EXPIRED)
-            ),
+            taken=_sum(counted, PaymentStatus.COMPLETED, day=each),
+            failed=_sum(counted, PaymentStatus.FAILED, PaymentStatus.EXPIRED, day=each).count,
         )
         for each in dates
     ]
 
 
-def _success_rate(counted: dict[tuple[date, str], Total]) -> Decimal | None:
-    decided = sum(_sum(counted, status).count for status in _DECIDED)
-    if not decided:
-        return None
-    completed = _sum(counted, PaymentStatus.COMPLETED).count
-    return (Decimal(completed * 100) / decided).quantize(Decimal("0.1"))
+def _success_rate(counted: _Counted) -> Decimal | None:
+    """Rate prompts alone: what a person wrote down, or claimed from a receipt, cannot fail."""
+    prompts = {key: total for key, total in counted.items() if key[2] == PaymentOrigin.PROMPT}
+    decided = _sum(prompts, *_DECIDED).count
+    return rate_of(_sum(prompts, PaymentStatus.COMPLETED).count, decided)
 
 
-def _sum(counted: dict[tuple[date, str], Total], status: str) -> Total:
-    return sum((total for (_day, each), total in counted.items() if each == status), Total())
+def _sum(
+    counted: _Counted, *statuses: str, day: date | None = None, origin: str | None = None
+) -> Total:
+    """Add up what has one of these statuses, on one day and of one origin where they are given."""
+    fitting = (
+        total
+        for (each, status, came), total in counted.items()
+        if status in statuses and day in (None, each) and origin in (None, came)
+    )
+    return sum(fitting, Total())
 
 
 def _open_ones(payments: QuerySet[Payment]) -> dict[str, int]:
@@ -166,13 +210,12 @@ def _open_ones(payments: QuerySet[Payment]) -> dict[str, int]:
     return live.aggregate(pending=Count("pk"), unknown=Count("pk", filter=Exists(unknown)))
 
 
-def _failed_by_code(payments: QuerySet[Payment], *, since: date) -> list[dict[str, Any]]:
-    failed = payments.filter(status=PaymentStatus.FAILED, created_at__gte=_midnight(since))
-    rows = failed.order_by().values("result_code").annotate(count=Count("pk"))
-    return [
-        {"code": row["result_code"] or None, "count": row["count"]}
-        for row in rows.order_by("-count", "result_code")[:_MOST_CODES]
-    ]
+def _failed_by_code(rows: Q, *, since: date) -> list[dict[str, Any]]:
+    codes: Counter[str] = Counter()
+    for row in counted(rows & Q(status=PaymentStatus.FAILED), "result_code", since=midnight(since)):
+        codes[row["result_code"]] += row["count"]
+    most = sorted(codes.items(), key=lambda each: (-each[1], each[0]))
+    return [{"code": code or None, "count": count} for code, count in most[:_MOST_CODES]]
 
 
 def _last_sync_at(payments: QuerySet[Payment], *, now: datetime) -> datetime | None:
@@ -185,10 +228,6 @@ def _last_sync_at(payments: QuerySet[Payment], *, now: datetime) -> datetime | N
         called.aggregate(at=Max("last_callback_at"))["at"],
     ]
     return max((at for at in told if at is not None), default=None)
-
-
-def _midnight(day: date) -> datetime:
-    return datetime(day.year, day.month, day.day, tzinfo=NAIROBI)
 
 
 def _total_dict(total: Total) -> dict[str, Any]:

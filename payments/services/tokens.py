@@ -131,8 +131,9 @@ def _fetch(row: AccessToken, *, version: CredentialVersion, now: datetime) -> Ac
     row.token = grant.access_token
     row.obtained_at = now
     row.expires_at = now + timedelta(seconds=grant.expires_in_s)
-    row.refreshing_until = None
-    row.save(update_fields=["token", "obtained_at", "expires_at", "refreshing_until"])
+    row.refreshing_until = row.doubted_at = None
+    names = ["token", "obtained_at", "expires_at", "refreshing_until", "doubted_at"]
+    row.save(update_fields=names)
     logger.info("access token fetched", extra={"app": row.pk[:8]})
     return row
 

@@ -28,17 +28,15 @@ from payments.choices import (
     VerificationResult,
     VerificationStage,
 )
-from payments.errors import (
-    CredentialsRequired,
-    InvalidInput,
-    ShortcodeClaimed,
-    VerificationFailed,
-)
+from payments.errors import ShortcodeClaimed
 from payments.models import CredentialVersion, PaymentConfig, VerificationLog, VerificationRun
-from payments.providers import registry
-from payments.services import config_secrets, config_trail, verification_verdict, verification_visit
+from payments.services import (
+    config_trail,
+    verification_basis,
+    verification_verdict,
+    verification_visit,
+)
 from payments.services.config_moves import lock_config, move_config, refused
-from payments.services.config_rules import missing_secrets
 from payments.services.configs import check_reason
 from payments.services.findings import StageResult
 from payments.services.verification_stages import STAGES, Visit
@@ -114,8 +112,8 @@ def start_run(
 ) -> VerificationRun:
     """Commit a visit, to be performed by whoever takes it; raises what verify_config raises."""
     msisdn = numbers.normalise(phone_number) if phone_number else ""
-    chosen = _chosen(config, stages, has_phone=bool(msisdn))
-    version = _version_to_try(config)
+    chosen = verification_basis.chosen_stages(config, stages, has_phone=bool(msisdn))
+    version = verification_basis.version_to_try(config, actor=actor, now=now)
     _end_dead_runs(VerificationRun.objects.filter(version=version), now=now)
     run = VerificationRun(
         shop_id=config.shop_id,
@@ -130,7 +128,7 @@ def start_run(
     run.msisdn = msisdn
     try:
         with transaction.atomic():
-            if verification_verdict.is_whole(chosen):
+            if verification_verdict.may_move(config, chosen):
                 _start(config, actor=actor, now=now)
             run.save(force_insert=True)
     except IntegrityError as error:
@@ -163,6 +161,7 @@ def perform(*, run: VerificationRun, now: datetime) -> list[VerificationLog]:
         [STAGES[name] for name in run.stages], visit, run=run, actor=actor
     )
     _conclude(run, logs, actor=actor, now=now)
+    verification_verdict.close_breaker_if_flawless(run, logs, now=now)
     return logs
 
 
@@ -217,30 +216,6 @@ def start_restoring(
     return start_run(config=config, taken=taken, actor=replace(actor, reason=reason), now=now)
 
 
-def _chosen(config: PaymentConfig, names: Iterable[str] | None, *, has_phone: bool) -> list[str]:
-    required = verification_verdict.required_stages(config)
-    asked = {VerificationStage.PROMPT} if has_phone else set()
-    wanted = {*(required | asked if names is None else names)}
-    if not wanted or not wanted <= STAGES.keys():
-        detail = f"Choose among {', '.join(STAGES)}."
-        raise InvalidInput(detail, errors=[("stages", "invalid_choice", detail)])
-    if names is not None and VerificationStage.PROMPT in wanted and not has_phone:
-        detail = "Give the phone that shall be prompted."
-        raise InvalidInput(detail, errors=[("phone_number", "required", detail)])
-    return [str(name) for name in STAGES if name in wanted]
-
-
-def _version_to_try(config: PaymentConfig) -> CredentialVersion:
-    if not registry.supports(config.provider, "fetch_access_token"):
-        raise VerificationFailed("This provider cannot be asked yet.")
-    version = config_secrets.current_of(config)
-    missing = missing_secrets(version.secrets if version else (), provider=config.provider)
-    if version is None or missing:
-        errors = [(f"credentials.{name}", "required", "Give this credential.") for name in missing]
-        raise CredentialsRequired("Credentials are missing.", errors=errors)
-    return version
-
-
 def _start(config: PaymentConfig, *, actor: Actor, now: datetime) -> None:
     """Move a config to pending; a restored one with an entry on the trail."""
     if config.status in _STAYS_IN:
@@ -270,7 +245,7 @@ def _conclude(
     before = config_trail.state_of(config)
     was_verified = config.status == ConfigStatus.VERIFIED
     verification_verdict.settle(config, run.version, actor=actor, now=now)
-    if was_verified and verification_verdict.is_whole(run.stages):
+    if was_verified and verification_verdict.may_move(config, run.stages):
         act = _RECORDED.get(logs[-1].result)
         if act:
             config_trail.record(act, config, before=before, actor=actor, now=now)

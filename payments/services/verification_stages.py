@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 
 from payments.callback_urls import forbidden_words_in
-from payments.choices import Environment, VerificationStage, VerificationType
+from payments.choices import Environment, Provider, VerificationStage, VerificationType
 from payments.errors import (
     CredentialsRefused,
     InvalidInput,
@@ -29,11 +29,12 @@ from payments.errors import (
     ProviderError,
     ProviderRefused,
     ProviderUnreachable,
+    ShortcodeClaimed,
     TokenRefused,
 )
 from payments.models import CredentialVersion, PaymentConfig, VerificationLog
 from payments.providers.daraja import error_codes
-from payments.services import c2b_urls, loopback, prompt_stage, tokens
+from payments.services import balance_stage, c2b_urls, claims, loopback, prompt_stage, tokens
 from payments.services.config_rules import ConfigFields, check_fields
 from payments.services.connections import connect
 from payments.services.findings import StageResult
@@ -88,7 +89,12 @@ def _fields(visit: Visit) -> StageResult:
     is_live = config.environment == Environment.PRODUCTION
     if is_live and config.shortcode in SANDBOX_SHORTCODES:
         return StageResult("sandbox_shortcode", "", {"fields": ["shortcode"]})
-    return StageResult("fields_ok")
+    if config.has_api:
+        return StageResult("fields_ok")
+    # The bank's paybill is every customer's of the bank; the account number tells them apart.
+    if config.provider != Provider.BANK_TRANSFER and claims.is_taken(config):
+        return StageResult("shortcode_claimed", ShortcodeClaimed.code)
+    return StageResult("fields_no_api")
 
 
 def _base_url(visit: Visit) -> StageResult:
@@ -158,8 +164,8 @@ def _prompt(visit: Visit) -> StageResult:
 
 
 def _balance(visit: Visit) -> StageResult:
-    has_initiator = {"initiator_name", "initiator_password"} <= set(visit.version.secrets)
-    return StageResult("balance_not_asked" if has_initiator else "balance_without_initiator")
+    assert visit.log is not None  # noqa: S101 - it is completed when the result comes
+    return balance_stage.ask(version=visit.version, log=visit.log, now=visit.now)
 
 
 STAGES: dict[str, Stage] = {
@@ -193,7 +199,17 @@ STAGES: dict[str, Stage] = {
                 (OutcomeUnknown, "prompt_unsure"),
             ),
         ),
-        Stage(_S.BALANCE, _T.BALANCE_CHECK, _balance),
+        Stage(
+            _S.BALANCE,
+            _T.BALANCE_CHECK,
+            _balance,
+            (
+                # It may have been taken: the result or the sweep will tell.
+                (OutcomeUnknown, "balance_asked"),
+                (ProviderUnreachable, "unreachable"),
+                (ProviderRefused, "balance_refused"),
+            ),
+        ),
     )
 }
 # What any stage makes of an error it has no words of its own for, the busy one before all.

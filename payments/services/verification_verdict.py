@@ -14,7 +14,7 @@ from audit.actions import AuditAction
 from audit.actors import Actor
 from payments.choices import ConfigStatus, Environment, VerificationResult, VerificationStage
 from payments.models import CredentialVersion, PaymentConfig, VerificationLog, VerificationRun
-from payments.services import config_trail, credentials_health
+from payments.services import breakers, config_trail, credentials_health
 from payments.services.config_moves import move_config
 
 _S = VerificationStage
@@ -27,17 +27,26 @@ REQUIRED: dict[str, frozenset[str]] = {
     # Real customers: whoever sets it up shows that the money arrives where he says.
     Environment.PRODUCTION: frozenset(BASICS | {_S.PROMPT}),
 }
+# Where nobody can be asked, nothing but what was typed can be looked at.
+NO_API = frozenset({_S.FIELDS})
 
 
 def required_stages(config: PaymentConfig) -> frozenset[str]:
     """Return the stages a config must pass; what is proven once stays proven."""
+    if not config.has_api:
+        return NO_API
     required = REQUIRED[config.environment]
     return required - {_S.PROMPT} if config.proven_at else required
 
 
 def is_whole(stages: Iterable[str]) -> bool:
-    """Tell whether a run of these stages may move a config."""
+    """Tell whether a run asked all there is to ask without reaching a customer."""
     return set(stages) >= BASICS
+
+
+def may_move(config: PaymentConfig, stages: Iterable[str]) -> bool:
+    """Tell whether a run of these stages may move this config."""
+    return is_whole(stages) if config.has_api else set(stages) == NO_API
 
 
 def note_test(config: PaymentConfig, logs: Iterable[VerificationLog], *, now: datetime) -> None:
@@ -53,6 +62,18 @@ def note_test(config: PaymentConfig, logs: Iterable[VerificationLog], *, now: da
         updated_at=now,
     )
     config.refresh_from_db()
+
+
+def close_breaker_if_flawless(
+    run: VerificationRun, logs: Iterable[VerificationLog], *, now: datetime
+) -> None:
+    """
+    Put a config back in use whose every stage succeeded just now, whatever failed before.
+
+    Called outside the transaction that ends the run: whoever takes a breaker takes no more.
+    """
+    if is_whole(run.stages) and {log.result for log in logs} == {VerificationResult.SUCCESS}:
+        breakers.reset_breaker(config=run.config, now=now)
 
 
 def settle(
@@ -79,7 +100,7 @@ def settle(
 def _results(config: PaymentConfig, version: CredentialVersion) -> dict[str, str]:
     """Return the newest result of each required stage since the last whole run began."""
     runs = VerificationRun.objects.filter(config=config, version=version).order_by("-started_at")
-    basis = next((run for run in runs[:50] if is_whole(run.stages)), None)
+    basis = next((run for run in runs[:50] if may_move(config, run.stages)), None)
     if basis is None:
         return {}
     logs = VerificationLog.objects.filter(config=config, version=version)

@@ -9,8 +9,9 @@ import zipfile
 import pytest
 from django.db import connection
 from django.urls import reverse
+from django.utils import timezone
 
-from audit import chain
+from audit import anchors, chain
 from audit.actions import AuditAction
 from audit.actors import Actor
 from audit.models import AuditEntry
@@ -96,7 +97,7 @@ class TestTheList:
 
     @pytest.mark.parametrize("term", ["SUM(A1", "Zawadi here", "admin@zawadi", "day", "number"])
     def test_is_searched(self, ours, entry, browse, term):
-        asked = {"day": str(entry.at.date()), "number": str(entry.seq)}.get(term, term)
+        asked = {"day": str(timezone.localdate(entry.at)), "number": str(entry.seq)}.get(term, term)
 
         assert entry.pk in found(log(browse(ours.users["admin"]), q=asked))
 
@@ -254,6 +255,53 @@ class TestTheChain:
         assert (bent.returncode, bent.stdout.split(":")[0]) == (1, f"Entry {entry.seq}")
         newest = AuditEntry.objects.filter(shop=ours.shop).order_by("-seq").first()
         assert newest.action == AuditAction.AUDIT_EXPORTED
+
+    @pytest.fixture
+    def kept(self, settings, tmp_path, ours, theirs, now):
+        """Heads kept outside the database: the file."""
+        settings.AUDIT_ANCHOR_DIR = str(tmp_path / "outside")
+        anchors.write_heads(now=now)
+        return tmp_path / "outside" / anchors.FILE_NAME
+
+    def test_tells_a_lost_file_from_a_bent_chain(self, ours, kept, browse):
+        client = browse(ours.users["admin"])
+        whole = client.post(chain_page("verify", "zawadi"), follow=True).text
+        kept.write_text("")
+
+        answer = client.post(chain_page("verify", "zawadi"), follow=True).text
+
+        assert "was emptied" not in whole
+        assert "the whole chain holds" in answer
+        assert "The file of kept heads was emptied." in answer
+        assert "a cut tail would not be noticed" in answer
+
+    def test_is_taken_home_with_its_own_kept_heads(self, ours, theirs, kept, browse, tmp_path):
+        response = browse(ours.users["admin"]).get(chain_page("download", "zawadi"))
+        archive = zipfile.ZipFile(io.BytesIO(b"".join(response.streaming_content)))
+        archive.extractall(tmp_path)
+        heads, export = tmp_path / "heads.jsonl", tmp_path / "zawadi-audit.jsonl"
+        key = (tmp_path / "key.txt").read_text().strip()
+
+        def verify():
+            command = [sys.executable, "-I", "verifier.py", export.name, "--key", key]
+            command += ["--heads", heads.name]
+            done = subprocess.run(  # noqa: S603
+                command, cwd=tmp_path, capture_output=True, text=True, check=False
+            )
+            return done.returncode, done.stdout
+
+        holds = verify()
+        lines = export.read_text().splitlines(keepends=True)
+        export.write_text("".join(lines[:2]))
+        cut = verify()
+        heads.write_text("[]\n")
+        nonsense = verify()
+
+        assert str(theirs.shop.pk) not in heads.read_text()
+        assert holds[0] == 0
+        assert cut[0] == 1
+        assert cut[1].startswith("Entry 3: It is gone")
+        assert nonsense[0] == 2
 
     @pytest.mark.parametrize("who", ["manager", "branch_admin", "cashier", "root", "support"])
     def test_is_given_to_the_shops_admin_alone(self, ours, root, support, browse, who, now):

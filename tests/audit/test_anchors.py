@@ -199,6 +199,96 @@ class TestAThief:
         assert bool(text.strip()) == (anchors.unreadable_lines() == [3])
 
 
+class TestTheFileItself:
+    def lose(self, place, how):
+        lines = place.read_text().splitlines(keepends=True)
+        if how == "gone":
+            place.unlink()
+        elif how == "with its directory":
+            place.unlink()
+            place.parent.rmdir()
+        else:
+            place.write_text({"empty": "", "cut": lines[0]}[how])
+
+    @pytest.mark.parametrize(
+        ("how", "state"),
+        [("gone", "gone"), ("with its directory", "gone"), ("empty", "empty"), ("cut", "cut")],
+    )
+    def test_is_missed(self, trail, duka, place, how, state, now):
+        self.lose(place, how)
+
+        loss = anchors.first_loss()
+
+        assert (loss.state, loss.shop_id, loss.seq) == (state, duka.pk, 6)
+        assert loss.at == now
+        assert checking.check_all() == {}
+
+    def test_is_whole_as_long_as_it_has_the_last_head_of_each_chain(
+        self, trail, duka, jirani, grow, now
+    ):
+        before = anchors.first_loss()
+        grow(jirani, 2)
+        grow(None, 1)
+        SWEEPS["anchor_audit"](now=now)
+
+        assert before is None
+        assert anchors.first_loss() is None
+
+    def test_is_missed_for_one_chain_alone(self, trail, duka, jirani, grow, place, now):
+        grow(jirani, 2)
+        SWEEPS["anchor_audit"](now=now + timedelta(hours=1))
+        kept = [line for line in place.read_text().splitlines() if str(jirani.pk) not in line]
+        place.write_text("\n".join(kept) + "\n")
+
+        loss = anchors.first_loss()
+
+        assert (loss.state, loss.shop_id) == ("cut", jirani.pk)
+
+    def test_is_missed_where_forged_lines_fill_it(self, trail, duka, place):
+        lines = place.read_text().splitlines()
+        place.write_text(json.dumps(json.loads(lines[-1]) | {"signature": "0" * 64}) + "\n")
+
+        assert anchors.first_loss().state == "empty"
+
+    def test_does_not_hide_that_it_was_lost_by_the_next_day(self, trail, duka, place, grow, now):
+        self.lose(place, "gone")
+        grow(duka, 1)
+
+        SWEEPS["anchor_audit"](now=now + timedelta(days=1))
+
+        assert (anchors.first_loss().state, anchors.first_loss().seq) == ("cut", 6)
+
+    def test_is_whole_again_once_its_copy_is_put_back(self, trail, duka, place, grow, now):
+        copy = place.read_text()
+        self.lose(place, "gone")
+        SWEEPS["anchor_audit"](now=now + timedelta(days=1))
+
+        place.write_text(copy + place.read_text())
+        grow(duka, 1)
+        SWEEPS["anchor_audit"](now=now + timedelta(days=2))
+
+        assert anchors.first_loss() is None
+        assert AuditHead.objects.get(shop=duka).anchored_seq == 7
+        assert checking.check_all() == {}
+
+    def test_is_begun_anew_by_an_act_on_the_trail(self, trail, duka, place, now):
+        self.lose(place, "gone")
+
+        call_command("verify_audit", heads_lost_because="The disk died", stdout=StringIO())
+
+        entry = AuditEntry.objects.get(shop=None)
+        assert (entry.action, entry.reason) == ("platform.changed", "The disk died")
+        assert entry.changes[0]["old"]["seq"] == 6
+        assert anchors.first_loss() is None
+        SWEEPS["anchor_audit"](now=now + timedelta(days=1))
+        assert anchors.first_loss() is None
+
+    def test_says_nothing_where_nothing_was_ever_kept(self, place, duka, grow):
+        grow(duka, 3)
+
+        assert anchors.first_loss() is None
+
+
 class TestWithoutADirectory:
     def test_nothing_is_written_or_asked(self, settings, duka, grow, now):
         settings.AUDIT_ANCHOR_DIR = ""
@@ -238,6 +328,23 @@ class TestTheCommand:
             file.write("{}\n")
 
         assert self.run()[0] == "Does not hold: the kept heads"
+
+    def test_tells_a_lost_file_from_a_bent_chain(self, trail, duka, place, now):
+        place.unlink()
+
+        said, named = self.run()
+
+        at = now.isoformat(timespec="seconds")
+        assert said == "Does not hold: the kept heads"
+        assert named == (
+            f"kept heads: The file of kept heads is gone. Missing: duka, entry 6, written {at}.\n"
+        )
+
+    def test_names_both_where_both_are_bent(self, trail, duka, place):
+        place.write_text("")
+        bend(("UPDATE audit_auditentry SET reason = 'x' WHERE seq = 2",))
+
+        assert self.run()[0] == "Does not hold: duka, the kept heads"
 
     def test_warns_where_no_heads_are_kept(self, settings, duka, grow):
         settings.AUDIT_ANCHOR_DIR = ""

@@ -42,6 +42,19 @@ class TestDarajaUrls:
         assert checks.check_daraja_urls() == []
 
 
+class TestCertificates:
+    def test_accepts_safaricoms_own(self):
+        assert checks.check_certificates() == []
+
+    def test_names_the_setting_whose_file_is_none(self, settings, tmp_path):
+        settings.DARAJA_CERTIFICATE_FILES = ["", str(tmp_path / "nothing.cer")]
+
+        [problem] = checks.check_certificates()
+
+        assert problem.id == "payments.E007"
+        assert "DARAJA_CERTIFICATE_FILE_PRODUCTION" in problem.msg
+
+
 class TestDurability:
     @pytest.mark.django_db
     def test_refuses_a_database_that_answers_before_it_has_written(self, settings):

@@ -66,3 +66,32 @@ class TestIsWellFormed:
     def test_refuses_a_reference_of_another_prefix(self):
         assert not references.is_well_formed(references.new_reference("AB"), "CD")
         assert not references.is_well_formed(references.new_reference("AB"))
+
+
+class TestDistance:
+    @pytest.mark.parametrize(
+        ("typed", "slips"),
+        [
+            ("K7Q2M9AB", 0),
+            (" k7q2-m9ab ", 0),
+            ("K7Q2M9A", 1),
+            ("K7Q2M9ABC", 1),
+            ("K7Q2MW9AB", 1),
+            ("7KQ2M9AB", 1),
+            ("K7Q2M9AX", 1),
+            ("K702M9AB", 1),
+            # Two signs taken for those that look like them: O for Q, Z for 2.
+            ("K7OZM9AB", 1),
+            ("KIOZM9A8", 2),
+            ("K7Q2M9XX", 2),
+            ("K7Q2XXXX", 4),
+            ("", 8),
+        ],
+    )
+    def test_counts_slips_of_whoever_types(self, typed, slips):
+        assert references.distance(typed, "K7Q2M9AB") == slips
+
+    @given(st.text(references.ALPHABET, max_size=10), st.text(references.ALPHABET, max_size=10))
+    def test_is_the_same_both_ways_and_nothing_only_for_the_same(self, one, other):
+        assert references.distance(one, other) == references.distance(other, one)
+        assert (references.distance(one, other) == 0) == (one == other)

@@ -190,6 +190,30 @@ class TestDecide:
         assert doubts(verdict) == expected_doubts
         assert verdict.ask_now is ask_now
 
+    def test_lets_a_surplus_receipt_go_back_alone(self):
+        facts = [yes(), yes(receipt_number="TBB2222222"), reversal(receipt_number="TBB2222222")]
+
+        assert decide(expected(), facts).status == Status.COMPLETED
+
+    @pytest.mark.parametrize(
+        ("is_live", "sources", "opened"),
+        [
+            (True, [Source.TRANSACTION_STATUS], {"REVERSED_AFTER_RELEASE": True}),
+            (True, [Source.C2B_CONFIRMATION], {"REVERSED_AFTER_RELEASE": True}),
+            (False, [Source.TRANSACTION_STATUS], {}),
+            (True, [Source.REVERSAL], {}),
+            (True, [Source.STAFF], {}),
+            (True, [Source.REVERSAL, Source.TRANSACTION_STATUS], {}),
+        ],
+    )
+    def test_doubts_goods_that_left_for_money_a_customer_took_back(self, is_live, sources, opened):
+        back = [fact(source, Said.REVERSED, receipt_number="TAA1111111") for source in sources]
+        asked = Expected(ASKED, (AskedAttempt(FIRST, False),), is_live=is_live)
+
+        for facts in itertools.permutations([yes(), *back]):
+            verdict = decide(asked, facts)
+            assert (verdict.status, doubts(verdict)) == (Status.REVERSED, opened)
+
     def test_hears_a_no_of_the_latest_attempt_only(self):
         two = expected(attempts=(FIRST, SECOND))
 

@@ -121,6 +121,15 @@ class TestReads:
         entry = AuditEntry.objects.filter(action=AuditAction.SUPPORT_READ).first()
         assert (entry.actor_role, entry.actor_label) == ("support", support.email)
 
+    def test_of_a_bare_status_are_told_to_every_shop_in_the_list(
+        self, ours, theirs, support, browse
+    ):
+        listed(browse(support), "payments_paymentconfig")
+
+        for corner in (ours, theirs):
+            read = ("payments_paymentconfig_changelist", str(corner.shop.pk))
+            assert reads(corner) == [read]
+
     def test_of_nothing_are_not_told(self, ours, support, browse):
         client = browse(support)
 

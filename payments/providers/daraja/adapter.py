@@ -8,7 +8,6 @@ answer carries data["result_code"], the row of result_codes.py that explains it 
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -16,32 +15,40 @@ from typing import Any
 from django.views.decorators.debug import sensitive_variables
 
 from payments.choices import OutcomeVerdict, Provider
-from payments.errors import (
-    CredentialsRefused,
-    CredentialsRequired,
-    MissingStoreNumber,
-    OutcomeUnknown,
-    ProviderUnreachable,
-)
+from payments.errors import CredentialsRefused, MissingStoreNumber
 from payments.providers import http
 from payments.providers.base import (
     AccessTokenGrant,
     AccountDetails,
+    ArrivedMoney,
+    BalanceQuestion,
     Outcome,
     PaymentAccepted,
     PaymentRequest,
+    RequestAccepted,
+    RequestResult,
+    ReversalOrder,
+    StatusQuestion,
     UrlRegistration,
 )
-from payments.providers.daraja import c2b, callbacks, error_codes, messages, refusals
+from payments.providers.daraja import (
+    arrivals,
+    c2b,
+    callbacks,
+    messages,
+    refusals,
+    requests,
+    results,
+    security,
+)
+from payments.providers.daraja.pulling import PullCaller
 
 _TOKEN_PATH = "/oauth/v1/generate?grant_type=client_credentials"  # noqa: S105 - an address
-# A token reaches no customer, and a till waits for it: better refused than hanging.
-TOKEN_TIMEOUT_S = 6.0
 _PUSH_PATH = "/mpesa/stkpush/v1/processrequest"
 _QUERY_PATH = "/mpesa/stkpushquery/v1/query"
 
 
-class DarajaAdapter:
+class DarajaAdapter(PullCaller):
     """Safaricom's API for paybills and tills; sandbox, production and simulator alike."""
 
     capabilities = frozenset(
@@ -51,23 +58,15 @@ class DarajaAdapter:
             "query_payment",
             "parse_callback",
             "register_urls",
+            "ask_status",
+            "order_reversal",
+            "ask_balance",
+            "register_pull",
+            "pull",
+            "parse_c2b",
+            "parse_result",
         }
     )
-
-    def __init__(
-        self,
-        account: AccountDetails,
-        *,
-        access_token: str = "",
-        base_url: str,
-        connect_timeout_s: float,
-        total_timeout_s: float,
-    ) -> None:
-        self._account = account
-        self._access_token = access_token
-        self._base_url = base_url
-        self._connect_timeout_s = connect_timeout_s
-        self._total_timeout_s = total_timeout_s
 
     @sensitive_variables()
     def fetch_access_token(self) -> AccessTokenGrant:
@@ -94,7 +93,7 @@ class DarajaAdapter:
             raise refusals.busy(answer.status, error)
         grant = messages.read_token(document) if answer.status == 200 else None
         if grant is None:
-            raise _unknown(answer, error, may_have_reached_customer=False)
+            raise refusals.unknown(answer, error, may_have_reached_customer=False)
         return grant
 
     @sensitive_variables()
@@ -115,7 +114,7 @@ class DarajaAdapter:
         refusal = refusals.refusal_of(answer.status, error) or refusals.refusal_at_the_door(
             answer.status, error
         )
-        raise refusal or _unknown(answer, error, may_have_reached_customer=True)
+        raise refusal or refusals.unknown(answer, error, may_have_reached_customer=True)
 
     @sensitive_variables()
     def query_payment(self, checkout_request_id: str, *, asked_at: datetime) -> Outcome:
@@ -152,7 +151,57 @@ class DarajaAdapter:
         error = messages.read_error(document)
         if refusal := c2b.refusal_of(answer.status, document, error):
             raise refusal
-        raise _unknown(answer, error, may_have_reached_customer=False)
+        raise refusals.unknown(answer, error, may_have_reached_customer=False)
+
+    @sensitive_variables()
+    def ask_status(self, question: StatusQuestion) -> RequestAccepted:
+        """
+        Ask what became of a receipt; the answer comes to the question's addresses.
+
+        :raises CredentialsRequired: when the config has no initiator.
+        :raises ProviderRefused: or a subclass, when Daraja will not take the question.
+        :raises OutcomeUnknown: when the answer proves nothing; asking again does no harm.
+        """
+        body = requests.status_body(self._account, self._initiator(), question)
+        return self._request("status", requests.STATUS_PATH, body)
+
+    @sensitive_variables()
+    def order_reversal(self, order: ReversalOrder) -> RequestAccepted:
+        """
+        Order a receipt's money back.
+
+        :raises CredentialsRequired: when the config has no initiator.
+        :raises ProviderRefused: or a subclass, where the answer proves that nothing was ordered.
+        :raises ProviderUnreachable: when nothing was sent.
+        :raises OutcomeUnknown: whenever bytes were sent and the answer proves nothing. Ordering
+            again could give the money back twice: only a status or a person may settle it.
+        """
+        body = requests.reversal_body(self._account, self._initiator(), order)
+        return self._request("reversal", requests.REVERSAL_PATH, body, moves_money=True)
+
+    @sensitive_variables()
+    def ask_balance(self, question: BalanceQuestion) -> RequestAccepted:
+        """Ask what the shortcode's accounts hold; raises as ask_status does."""
+        body = requests.balance_body(self._account, self._initiator(), question)
+        return self._request("balance", requests.BALANCE_PATH, body)
+
+    @staticmethod
+    def parse_c2b(body: bytes) -> ArrivedMoney:
+        """
+        Translate the body of a C2B validation or confirmation.
+
+        :raises UnreadableBody: when it is not one.
+        """
+        return arrivals.parse_c2b(body)
+
+    @staticmethod
+    def parse_result(body: bytes) -> RequestResult:
+        """
+        Translate the result of an asynchronous request.
+
+        :raises UnreadableBody: when it is not one.
+        """
+        return results.parse_result(body)
 
     @staticmethod
     def parse_callback(body: bytes) -> Outcome:
@@ -169,56 +218,27 @@ class DarajaAdapter:
         self._secret("passkey")
         return self._account
 
-    def _deadline_of(self, operation: str) -> float:
-        if operation == "oauth":
-            return min(self._total_timeout_s, TOKEN_TIMEOUT_S)
-        return self._total_timeout_s
-
-    def _secret(self, name: str) -> str:
-        if not (value := self._account.secrets.get(name, "")):
-            raise CredentialsRequired(f"The config has no {name}.")
-        return value
+    @sensitive_variables()
+    def _initiator(self) -> requests.Initiator:
+        name, password = self._secret("initiator_name"), self._secret("initiator_password")
+        credential = security.security_credential(
+            password,
+            environment=self._account.environment,
+            certificate_file=self._certificate_file,
+        )
+        return requests.Initiator(name, credential)
 
     @sensitive_variables()
-    def _post(
-        self, operation: str, path: str, body: Mapping[str, Any], *, may_reach_customer: bool
-    ) -> http.Answer:
-        headers = {
-            "Authorization": f"Bearer {self._access_token}",
-            "Content-Type": "application/json",
-        }
-        raw = json.dumps(body).encode()
-        return self._call(
-            operation, "POST", path, headers, raw, may_reach_customer=may_reach_customer
-        )
-
-    @sensitive_variables()
-    def _call(
-        self,
-        operation: str,
-        method: str,
-        path: str,
-        headers: Mapping[str, str],
-        body: bytes | None = None,
-        *,
-        may_reach_customer: bool = False,
-    ) -> http.Answer:
-        call = http.Call(
-            operation=f"daraja.{operation}",
-            method=method,
-            base_url=self._base_url,
-            path=path,
-            headers=headers,
-            body=body,
-            connect_timeout_s=self._connect_timeout_s,
-            total_timeout_s=self._deadline_of(operation),
-            may_reach_customer=may_reach_customer,
-        )
-        try:
-            return http.send(call)
-        except ProviderUnreachable as error:
-            error.data["result_code"] = error_codes.UNREACHABLE
-            raise
+    def _request(
+        self, operation: str, path: str, body: Mapping[str, Any], *, moves_money: bool = False
+    ) -> RequestAccepted:
+        answer = self._post(operation, path, body, may_reach_customer=moves_money)
+        document = messages.read_object(answer.body) or {}
+        if answer.status == 200 and (accepted := requests.read_accepted(document)):
+            return accepted
+        error = messages.read_error(document)
+        refusal = requests.refusal_of(answer.status, error, moves_money=moves_money)
+        raise refusal or refusals.unknown(answer, error, may_have_reached_customer=moves_money)
 
 
 def _query_error(
@@ -237,17 +257,4 @@ def _query_error(
     # A 400 nobody can read may just as well be "asked too early".
     if door and answer.status != 400:
         raise door
-    raise _unknown(answer, error, may_have_reached_customer=False)
-
-
-def _unknown(
-    answer: http.Answer, body: messages.ErrorBody, *, may_have_reached_customer: bool
-) -> OutcomeUnknown:
-    error = OutcomeUnknown(
-        f"HTTP {answer.status} {body.error_code}".strip(),
-        error_code=body.error_code,
-        http_status=answer.status,
-        result_code="",
-    )
-    error.may_have_reached_customer = may_have_reached_customer
-    return error
+    raise refusals.unknown(answer, error, may_have_reached_customer=False)

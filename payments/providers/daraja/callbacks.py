@@ -8,7 +8,6 @@ Not signed, so nothing here says that it is true (safety.md section 5).
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,20 +18,14 @@ from payments import strictjson
 from payments.choices import OutcomeVerdict
 from payments.errors import UnreadableBody
 from payments.providers.base import Outcome
-from payments.providers.daraja.messages import EAT, TIMESTAMP_FORM
+from payments.providers.daraja import values
 from payments.providers.daraja.reading import (
     MAX_DESC_LENGTH,
-    MAX_ID_LENGTH,
     code_of,
     mapping_of,
     text_of,
     verdict_of,
 )
-
-# numeric(12, 2) holds it; no M-Pesa payment comes near.
-_AMOUNT_LIMIT = Decimal(10) ** 10
-_AMOUNT_TEXT = re.compile(r"-?[0-9]{1,12}(\.[0-9]{1,6})?")
-_RECEIPT = re.compile(r"[A-Z0-9]{6,32}")
 
 
 def parse_callback(body: bytes) -> Outcome:
@@ -64,8 +57,8 @@ def _outcome_of(callback: Mapping[str, Any]) -> Outcome:
         result_code=code,
         result_desc=text_of(callback.get("ResultDesc"), MAX_DESC_LENGTH),
         is_final=verdict != OutcomeVerdict.PENDING,
-        checkout_request_id=_callback_id(callback.get("CheckoutRequestID")),
-        merchant_request_id=_callback_id(callback.get("MerchantRequestID")),
+        checkout_request_id=values.request_id(callback.get("CheckoutRequestID")),
+        merchant_request_id=values.request_id(callback.get("MerchantRequestID")),
         receipt_number=items.receipt_number,
         amount=items.amount,
         paid_at=items.paid_at,
@@ -88,14 +81,14 @@ def _items(metadata: Any) -> _Items:
     call it "no amount" would let a query confirm the amount *we* asked for, although the customer
     may have paid another one. So the outcome stays PENDING, with what could be read beside it.
     """
-    values = _values_by_name(metadata)
-    amounts = [_amount(value) for value in values.get("Amount", [])]
-    receipts = [_receipt_number(value) for value in values.get("MpesaReceiptNumber", [])]
+    told = _values_by_name(metadata)
+    amounts = [values.amount(value) for value in told.get("Amount", [])]
+    receipts = [values.receipt_number(value) for value in told.get("MpesaReceiptNumber", [])]
     is_doubtful = None in amounts or len(set(amounts)) > 1 or len(set(receipts)) > 1
     return _Items(
         receipt_number=receipts[0] if len(set(receipts)) == 1 else None,
         amount=amounts[0] if len(set(amounts)) == 1 else None,
-        paid_at=_paid_at(values.get("TransactionDate", [])),
+        paid_at=values.moment(told.get("TransactionDate", [None])[0]),
         is_doubtful=is_doubtful,
     )
 
@@ -109,42 +102,3 @@ def _values_by_name(metadata: Any) -> dict[str, list[Any]]:
         if isinstance(name, str) and value not in (None, ""):
             found.setdefault(name, []).append(value)
     return found
-
-
-def _amount(value: Any) -> Decimal | None:
-    """Return value as exact shillings with two decimals, None where it is not an amount."""
-    if isinstance(value, str) and _AMOUNT_TEXT.fullmatch(value.strip(" ")):
-        value = Decimal(value.strip(" "))
-    if isinstance(value, bool) or not isinstance(value, int | Decimal):
-        return None
-    amount = Decimal(value)
-    if abs(amount) >= _AMOUNT_LIMIT:
-        return None
-    exact = amount.quantize(Decimal("0.01"))
-    return exact if exact == amount else None
-
-
-def _receipt_number(value: Any) -> str | None:
-    # In capitals, because the ledger's uniqueness must not hang on the case somebody typed.
-    text = text_of(value, 64).upper()
-    return text if _RECEIPT.fullmatch(text) else None
-
-
-def _paid_at(values: list[Any]) -> datetime | None:
-    text = text_of(values[0], 32) if values else ""
-    if not re.fullmatch(r"[0-9]{14}", text):
-        return None
-    try:
-        return datetime.strptime(text, TIMESTAMP_FORM).replace(tzinfo=EAT)
-    except ValueError:
-        return None
-
-
-def _callback_id(value: Any) -> str:
-    if value is None:
-        return ""
-    text = text_of(value, MAX_ID_LENGTH + 1)
-    # Cut or dropped, such an id could pass for a missing one and be bound to any attempt.
-    if not text or len(text) > MAX_ID_LENGTH:
-        raise UnreadableBody("A request id that cannot be Daraja's.")
-    return text

@@ -13,11 +13,13 @@ from dataclasses import dataclass
 
 from payments.errors import (
     CredentialsRefused,
+    OutcomeUnknown,
     ProviderBusy,
     ProviderRefused,
     RequestRefused,
     TokenRefused,
 )
+from payments.providers import http
 from payments.providers.daraja import error_codes, result_codes
 from payments.providers.daraja.messages import ErrorBody
 
@@ -100,6 +102,20 @@ def refusal_at_the_door(status: int, body: ErrorBody) -> ProviderRefused | None:
 def busy(status: int, body: ErrorBody) -> ProviderRefused:
     """Return the error for an answer that is throttling in any of its forms."""
     return _error(ProviderBusy, status, body, error_codes.TOO_MANY_REQUESTS)
+
+
+def unknown(
+    answer: http.Answer, body: ErrorBody, *, may_have_reached_customer: bool
+) -> OutcomeUnknown:
+    """Return the error for an answer that proves nothing."""
+    error = OutcomeUnknown(
+        f"HTTP {answer.status} {body.error_code}".strip(),
+        error_code=body.error_code,
+        http_status=answer.status,
+        result_code="",
+    )
+    error.may_have_reached_customer = may_have_reached_customer
+    return error
 
 
 def _error(

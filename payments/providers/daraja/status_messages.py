@@ -70,6 +70,9 @@ EXPIRED = _row(Finality.SOFT, None, (NextStep.RETRY, WhoActs.CASHIER, None),
 REVERSED = _row(Finality.FINAL, None, _NOTHING,
     "The money went back to the customer. Do not release the goods.",
     "Pesa zimerudishwa kwa mteja. Usitoe bidhaa.")  # fmt: skip
+VOIDED = _row(Finality.FINAL, None, _NOTHING,
+    "This entry was voided: it was written down by mistake, and counts as no payment.",
+    "Rekodi hii imefutwa: iliandikwa kimakosa, na haihesabiwi kama malipo.")  # fmt: skip
 REFUSED_BY_PROVIDER = replace(result_codes.explain(REFUSED), code=None)
 
 STATUS_MESSAGES: tuple[ResultCode, ...] = (
@@ -82,6 +85,7 @@ STATUS_MESSAGES: tuple[ResultCode, ...] = (
     PAID_IN_SANDBOX,
     EXPIRED,
     REVERSED,
+    VOIDED,
     REFUSED_BY_PROVIDER,
 )
 
@@ -94,15 +98,17 @@ def explain_payment(
     submission: str = Submission.SENT,
     is_blocked: bool = False,
     receipt_pending: bool = False,
+    is_voided: bool = False,
 ) -> ResultCode:
     """
     Return what to tell about a payment; result_code and submission are its latest attempt's.
 
-    is_blocked means that a blocking review is open. Where the code has a row that holds for the
+    is_blocked means that a blocking review is open, is_voided that a person took back what he had
+    written down. Where the code has a row that holds for the
     payment too, the answer equals explain(result_code).
     """
     if status == PaymentStatus.REVERSED:
-        return _with_code(REVERSED, result_code)
+        return _with_code(VOIDED if is_voided else REVERSED, result_code)
     if is_blocked:
         return _with_code(BLOCKED_BY_REVIEW, result_code)
     if status == PaymentStatus.COMPLETED:

@@ -178,3 +178,32 @@ class TestApplyAgain:
         assert foreign.status_code == 404
         assert cashier.status_code in {403, 404}
         assert called == []
+
+
+class TestNamesInResults:
+    """Answers to requests name their items by Key, and both parties by their names."""
+
+    @pytest.mark.parametrize(
+        ("item", "hidden"),
+        [
+            ({"Key": "DebitPartyName", "Value": "254708374149 - Jane Wanjiku"}, "Wanjiku"),
+            ({"Key": "ReceiverPartyPublicName", "Value": "0708374149 - Jane Wanjiku"}, "Wanjiku"),
+            ({"Key": "CreditPartyPublicName", "Value": "600100 - Duka"}, "600100 - Duka"),
+            ({"Name": "Balance", "Value": 88_417}, "88417"),
+            ({"Key": "DebitAccountCurrentBalance", "Value": "88417.00"}, "88417"),
+            ({"Name": "Jane Wanjiku", "Msisdn": "x"}, "Wanjiku"),
+        ],
+    )
+    def test_are_hidden(self, item, hidden):
+        shown, _note = masked(json.dumps({"ResultParameter": [item]}).encode(), whole_ids=True)
+
+        assert hidden not in shown
+        assert "*****" in shown
+
+    def test_and_what_an_item_is_called_stays(self):
+        raw = json.dumps([{"Key": "ReceiptNo", "Value": "TKL1AB2CD3"}]).encode()
+
+        shown, _note = masked(raw, whole_ids=True)
+
+        assert "ReceiptNo" in shown
+        assert "TKL1AB2CD3" in shown

@@ -6,7 +6,7 @@ from django.urls import reverse
 from audit.actions import AuditAction
 from audit.models import AuditEntry
 from payments import tasks
-from payments.models import CredentialVersion, PaymentConfig, VerificationRun
+from payments.models import Breaker, CredentialVersion, PaymentConfig, VerificationRun
 from tenants.models import Membership
 from tenants.roles import Role
 
@@ -34,6 +34,7 @@ def form(shop, **given):
         "name": "New till",
         "shortcode": "555001",
         "store_number": "555002",
+        "has_api": "on",
         "priority": "0",
         "min_amount": "1",
         "max_amount": "70000",
@@ -162,6 +163,34 @@ class TestSight:
     def test_is_closed_to_cashiers(self, ours, browse):
         assert browse(ours.users["cashier"]).get(LIST).status_code == 403
 
+    @pytest.mark.parametrize(
+        ("concern", "data", "says", "numbers"),
+        [
+            ("callbacks_missing", {"prompts": 6}, "No callback comes", "Since"),
+            (
+                "success_dropped",
+                {"lately": 40, "usually": 90, "payments": 12},
+                "Far fewer payments succeed than usual.",
+                "40 % of late, 90 % as a rule",
+            ),
+        ],
+        ids=["callbacks", "success"],
+    )
+    def test_says_why_a_config_in_use_is_degraded(
+        self, ours, browse, now, concern, data, says, numbers
+    ):
+        config = ours.configs["shop"]
+        PaymentConfig.objects.update(last_test_result="success")
+        Breaker.objects.create(config=config, concern=concern, concern_at=now, concern_data=data)
+        client = browse(ours.users["manager"])
+
+        listed, shown = client.get(LIST).text, client.get(page(config)).text
+
+        assert listed.count("Degraded") == 1
+        assert says in listed
+        assert says in shown
+        assert numbers in shown
+
     def test_lists_in_a_fixed_number_of_queries(
         self, ours, theirs, root, browse, django_assert_max_num_queries
     ):
@@ -240,6 +269,20 @@ class TestButtons:
         assert client.get(page(config)).status_code == 200
         assert client.post(button(config, "deactivate"), {}).status_code == 403
         assert PaymentConfig.objects.get(pk=config.pk).is_active
+
+    def test_delete_asks_a_platform_admin_why(self, ours, root, browse):
+        client, config = browse(root), ours.configs["shop"]
+
+        client.post(button(config, "delete"), {})
+        config.refresh_from_db()
+        without = config.deleted_at
+        client.post(button(config, "delete"), {"reason": "The shop has closed"})
+
+        config.refresh_from_db()
+        entry = AuditEntry.objects.get(action=AuditAction.CONFIG_DELETED)
+        assert without is None
+        assert config.deleted_at is not None
+        assert (entry.reason, entry.actor_label) == ("The shop has closed", root.email)
 
     def test_let_support_suspend_and_nothing_else(self, ours, support, browse):
         client, config = browse(support), ours.configs["shop"]

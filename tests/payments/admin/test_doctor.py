@@ -271,7 +271,7 @@ class TestUrls:
     def test_are_registered_and_shown_without_their_lock(self, ours, browse, daraja):
         client, config = browse(ours.users["admin"]), ours.configs["shop"]
 
-        client.post(button(config, "register_urls"))
+        client.post(button(config, "register_urls"), {"response_type": "Completed"})
 
         text = client.get(setup(config)).content.decode()
         mac = daraja.ledger.urls[0].confirmation_url.split("/")[-2]
@@ -282,7 +282,32 @@ class TestUrls:
         config = ours.configs["shop"]
         daraja.engine.register_urls_elsewhere(config.shortcode)
 
-        answer = browse(ours.users["admin"]).post(button(config, "register_urls"), follow=True)
+        answer = browse(ours.users["admin"]).post(
+            button(config, "register_urls"), {"response_type": "Completed"}, follow=True
+        )
 
         assert b"URL Management" in answer.content
         assert b"Somebody else" in answer.content
+
+    @pytest.mark.parametrize("chosen", ["Completed", "Cancelled"])
+    def test_take_what_shall_become_of_unanswered_payments(self, ours, browse, daraja, chosen):
+        client, config = browse(ours.users["admin"]), ours.configs["shop"]
+        asked = client.get(button(config, "register_urls")).content.decode()
+
+        client.post(button(config, "register_urls"), {"response_type": chosen})
+
+        config.refresh_from_db()
+        assert f"{chosen}: if we do not answer in time" in asked
+        assert config.c2b_registration["response_type"] == chosen
+        assert daraja.ledger.urls[0].response_type == chosen
+
+    @pytest.mark.parametrize("chosen", ["", "Maybe"])
+    def test_are_not_registered_without_a_choice(self, ours, browse, daraja, chosen):
+        client, config = browse(ours.users["admin"]), ours.configs["shop"]
+
+        answer = client.post(button(config, "register_urls"), {"response_type": chosen})
+
+        config.refresh_from_db()
+        assert answer.status_code == 200
+        assert config.c2b_registered_at is None
+        assert daraja.ledger.urls == []

@@ -141,5 +141,5 @@ class TestFirstPage:
 
         client = browse(ours.users["admin"])
 
-        with django_assert_max_num_queries(17):
+        with django_assert_max_num_queries(20):
             client.get("/admin/")

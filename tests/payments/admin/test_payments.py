@@ -131,7 +131,7 @@ class TestLedger:
             for number in range(40)
         )
 
-        with django_assert_max_num_queries(13):
+        with django_assert_max_num_queries(16):
             answer = client.get(LEDGER, SANDBOX)
 
         assert len(answer.context["cl"].result_list) == 42

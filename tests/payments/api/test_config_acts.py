@@ -1,7 +1,15 @@
 from __future__ import annotations
 
-import pytest
+from datetime import timedelta
 
+import pytest
+from drf_spectacular.generators import SchemaGenerator
+
+from audit.models import AuditEntry
+from payments.models import GoLiveApproval
+from payments.services import approvals
+from tenants.models import User
+from tenants.services import grant_role
 from tests.conftest import DARAJA_SECRETS
 from tests.payments.api.config_requests import BODY, LIST, errors, of
 
@@ -63,6 +71,140 @@ class TestDetail:
         assert client.get(of(till)).status_code == 404
         assert client.delete(of(till)).status_code == 404
         assert client.get(LIST).json()["results"] == []
+
+
+class TestDeleting:
+    @pytest.mark.parametrize(
+        ("query", "body"),
+        [("?reason=Closed%20branch", None), ("", {"reason": "Closed branch"})],
+        ids=["in the query", "in the body"],
+    )
+    def test_keeps_the_reason_on_the_trail(self, api, admin_key, till, query, body):
+        response = api(admin_key).send("DELETE", of(till) + query, body)
+
+        assert (response.status_code, response.content) == (204, b"")
+        entry = AuditEntry.objects.get(action="payment_config.deleted")
+        assert (entry.reason, entry.actor_kind) == ("Closed branch", "api_key")
+
+    @pytest.mark.parametrize(
+        ("query", "body", "fault"),
+        [
+            ("?reason=" + "x" * 201, None, ("reason", "max_length")),
+            ("", {"reason": 7}, ("reason", "not_text")),
+            ("", {"why": "x"}, ("why", "unknown_field")),
+            ("?why=x", None, ("why", "unknown_field")),
+            ("?reason=a&reason=b", None, ("reason", "repeated")),
+        ],
+        ids=["too long", "no text", "surplus in the body", "surplus in the query", "twice"],
+    )
+    def test_changes_nothing_where_it_is_not_understood(
+        self, api, admin_key, till, query, body, fault
+    ):
+        response = api(admin_key).send("DELETE", of(till) + query, body)
+
+        till.refresh_from_db()
+        assert response.status_code == 400
+        assert errors(response) == {fault}
+        assert till.deleted_at is None
+
+
+class TestActivatingForReal:
+    @pytest.fixture
+    def live(self, shop, make_config, now):
+        config = make_config(shop, environment="production", shortcode="600777", is_active=False)
+        config.proven_at = now
+        config.save(update_fields=["proven_at"])
+        return config
+
+    @pytest.fixture
+    def person(self, shop):
+        def make(name):
+            user = User.objects.create_user(f"{name}@duka.test", None)
+            grant_role(user=user, shop=shop, role="admin")
+            return user
+
+        return make
+
+    @pytest.fixture
+    def live_key(self, shop, issue_key, person):
+        return issue_key(shop, "admin", environment="production", created_by=person("amina"))
+
+    def test_opens_the_request_once_and_says_who_must_act(self, api, live_key, live):
+        answers = [api(live_key).post(of(live, "activate")) for _time in range(3)]
+
+        assert {answer.status_code for answer in answers} == {409}
+        body = answers[0].json()
+        assert (body["code"], body["missing"], body["approval"]) == (
+            "invalid_transition",
+            ["approval"],
+            "open",
+        )
+        assert "second person must approve it in the admin" in body["detail"]
+        assert answers[0].content == answers[2].content
+        asked = GoLiveApproval.objects.get()
+        assert (asked.asked_by_label, asked.asked_by.email) == ("duka admin", "amina@duka.test")
+        assert AuditEntry.objects.filter(action="payment_config.approval_asked").count() == 1
+        live.refresh_from_db()
+        assert not live.is_active
+
+    def test_works_once_a_person_said_yes(self, api, live_key, live, person, actor, now):
+        api(live_key).post(of(live, "activate"))
+        baraka = person("baraka")
+
+        approval = GoLiveApproval.objects.get()
+        approvals.approve(approval=approval, user=baraka, note="Seen", actor=actor, now=now)
+
+        assert api(live_key).post(of(live, "activate")).json()["is_active"]
+
+    def test_is_not_decided_by_whoever_issued_the_key(
+        self, api, live_key, live, person, actor, now
+    ):
+        api(live_key).post(of(live, "activate"))
+        person("baraka")
+        approval, amina = GoLiveApproval.objects.get(), live_key.row.created_by
+
+        with pytest.raises(approvals.NotASecondPerson):
+            approvals.approve(approval=approval, user=amina, note="Me", actor=actor, now=now)
+
+    def test_does_not_ask_again_after_a_no(self, api, live_key, live, person, actor, now):
+        api(live_key).post(of(live, "activate"))
+        approval = GoLiveApproval.objects.get()
+        approvals.refuse(
+            approval=approval, user=person("baraka"), note="Wrong till", actor=actor, now=now
+        )
+
+        response = api(live_key).post(of(live, "activate"))
+
+        assert (response.status_code, response.json()["approval"]) == (409, "refused")
+        assert GoLiveApproval.objects.count() == 1
+
+    def test_asks_anew_of_what_was_verified_again(self, api, live_key, live, now):
+        api(live_key).post(of(live, "activate"))
+        GoLiveApproval.objects.update(asked_at=now - timedelta(hours=1))
+        live.verified_at = now - timedelta(minutes=1)
+        live.save(update_fields=["verified_at"])
+
+        response = api(live_key).post(of(live, "activate"))
+
+        assert response.json()["approval"] == "open"
+        assert GoLiveApproval.objects.filter(decided_at=None).count() == 1
+        assert GoLiveApproval.objects.count() == 2
+
+    def test_asks_nobody_for_what_is_not_proven(self, api, live_key, live):
+        live.proven_at = None
+        live.save(update_fields=["proven_at"])
+
+        response = api(live_key).post(of(live, "activate"))
+
+        assert (response.status_code, response.json()["code"]) == (409, "not_verified")
+        assert not GoLiveApproval.objects.exists()
+
+    def test_is_told_in_the_docs(self):
+        operation = SchemaGenerator().get_schema(request=None, public=True)["paths"][
+            "/api/v1/payments/configs/{config_id}/activate"
+        ]["post"]
+
+        assert "A key never approves" in operation["description"]
 
 
 class TestActs:

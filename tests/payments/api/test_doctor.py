@@ -13,6 +13,7 @@ from payments.services import claims
 from tests.daraja import FakeDaraja
 from tests.payments.api.config_requests import LIST, errors, of
 from tests.payments.services.doctor_world import BASICS, LIVE_NUMBER, PHONE
+from tests.payments.services.request_world import WITH_INITIATOR
 
 pytestmark = pytest.mark.django_db
 CONFIRMATION = b'{"TransID": "TKR123ABCD", "TransAmount": "100.00", "BusinessShortCode": "600100"}'
@@ -52,6 +53,21 @@ class TestVerify:
         assert (done["id"], done["result"]) == (waiting["id"], "success")
         assert client.get(of(live)).json()["status"] == "verified"
         assert client.get(of(live)).json()["proven_at"]
+
+    def test_answers_a_balance_that_waits_and_completes_its_row_later(
+        self, api, admin_key, shop, make_config, daraja
+    ):
+        daraja.engine.knobs.result_after_s = 0.0
+        config = make_config(shop, credentials=WITH_INITIATOR)
+        client = api(admin_key)
+
+        [asked] = client.post(of(config, "verify"), {"stages": ["balance"]}).json()["logs"]
+        daraja.deliver(Client())
+        [done] = client.get(of(config, "verification-logs")).json()["results"]
+
+        assert (asked["stage"], asked["result"]) == ("balance", "pending")
+        assert (done["id"], done["result"]) == (asked["id"], "success")
+        assert "Account" not in str(done)
 
     def test_says_what_to_do_next(self, api, admin_key, shop, make_config, daraja):
         config = make_config(shop, status="draft")
@@ -182,11 +198,11 @@ class TestC2BCallbacks:
         assert str(answer.json()["ResultCode"]) == "0"
         assert row.body.reveal_bytes() == CONFIRMATION
         assert (row.status, row.shop, row.kind) == (
-            "quarantined",
+            "applied",
             paybill.shop,
             ["c2b_ask", "c2b"][place],
         )
-        assert row.problem == "C2B is not switched on yet."
+        assert row.problem == ""
         assert row.payment is None
 
     @pytest.mark.parametrize("ending", ["", "/", "/x", "/c/", "/C"])

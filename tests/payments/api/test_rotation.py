@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from django.utils import timezone
@@ -49,7 +49,7 @@ class TestRotate:
 
         body = client.post(of(till, "rotate"), {**BODY, "scheduled_at": at.isoformat()}).json()
 
-        assert body["rotation_scheduled_at"].startswith(at.strftime("%Y-%m-%d"))
+        assert datetime.fromisoformat(body["rotation_scheduled_at"]) == at
         assert body["version"] == 1
         staged = client.get(of(till, "versions")).json()["results"][0]
         assert (staged["version"], staged["status"]) == (2, "staged")

@@ -43,7 +43,7 @@ class TestRegistry:
 
     def test_knows_what_an_adapter_can(self):
         assert registry.supports(Provider.MPESA_TILL, "query_payment")
-        assert not registry.supports(Provider.MPESA_TILL, "pull")
+        assert not registry.supports(Provider.MPESA_TILL, "send_money")
 
     def test_reads_stk_callbacks_and_nothing_else(self):
         body = payloads.body_of("stk_callback", "31-fail-1032-official").encode()

@@ -18,10 +18,9 @@ from payments.providers.daraja.simulator.engine import (
     PUSH_PATH,
     QUERY_PATH,
     Engine,
-    NoSuchPrompt,
-    WrongInput,
 )
 from payments.providers.daraja.simulator.faults import FAULTS
+from payments.providers.daraja.simulator.handset import NoSuchPrompt, WrongInput
 from payments.providers.daraja.simulator.knobs import Knobs
 from payments.providers.daraja.simulator.scenarios import (
     SCENARIOS,
@@ -963,7 +962,7 @@ class TestHttpFace:
         assert "default-src 'none'" in page.headers["Content-Security-Policy"]
         assert not re.search(r"<script(?![^>]*src=)|<style|\sstyle=|\son\w+=", page.text)
         files = re.findall(r'(?:href|src)="(/simulator/[^"]+)"', page.text)
-        assert len(files) == 2
+        assert len(files) == 3
         for path in files:
             assert session.get(f"{url}{path}").status_code == 200
         assert session.get(f"{url}/simulator/static/views.py").status_code == 404

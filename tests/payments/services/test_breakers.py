@@ -9,9 +9,9 @@ from django.conf import settings
 from django.db import connections, transaction
 
 from payments import errors
-from payments.models import Breaker, Notice, PaymentConfig
+from payments.models import Attempt, Breaker, Notice, PaymentConfig
 from payments.providers.base import PaymentAccepted
-from payments.services import breakers, rotation
+from payments.services import breakers, checking, rotation, verification
 from payments.services.breakers import LONGEST_COOLING, PROBE_LEASE, Sign
 from payments.services.tokens import TokenNotReady
 
@@ -120,6 +120,87 @@ class TestNoteAnswer:
         assert fresh(paybill).health != "down"
 
 
+class TestQuestions:
+    @pytest.mark.parametrize(
+        "error",
+        [
+            errors.ProviderUnreachable(),
+            errors.OutcomeUnknown("HTTP 503", http_status=503),
+            errors.OutcomeUnknown("Read timed out."),
+        ],
+        ids=["no way there", "5xx", "silence"],
+    )
+    def test_that_nobody_answers_open_it(self, till, now, error):
+        for _time in range(settings.BREAKER_FAILURES):
+            breakers.note_unanswered(config=till, error=error, now=now)
+
+        assert state(till) == ("open", settings.BREAKER_FAILURES)
+        assert Notice.objects.get(closed_at=None).code == "breaker_open"
+
+    @pytest.mark.parametrize(
+        "error",
+        [
+            errors.OutcomeUnknown("HTTP 400", http_status=400),
+            errors.ProviderBusy(),
+            errors.ProviderRefused(),
+            errors.CredentialsRefused(),
+            TokenNotReady(),
+        ],
+        ids=["asked too early", "busy", "refused", "credentials", "our own queue"],
+    )
+    def test_that_are_answered_say_nothing(self, till, now, error):
+        breakers.note_unanswered(config=till, error=error, now=now)
+
+        assert not Breaker.objects.exists()
+
+    def test_count_together_with_prompts(self, till, now):
+        fail(till, now, settings.BREAKER_FAILURES - 1)
+
+        breakers.note_unanswered(config=till, error=FAILURE, now=now)
+
+        assert state(till)[0] == "open"
+
+    def test_hours_apart_are_no_row(self, till, now):
+        for hour in range(settings.BREAKER_FAILURES + 1):
+            later = now + timedelta(hours=hour)
+            breakers.note_unanswered(config=till, error=FAILURE, now=later)
+
+        assert state(till) == ("closed", 1)
+
+    def test_say_nothing_of_the_probe(self, till, now):
+        fail(till, now)
+        later = now + timedelta(seconds=settings.BREAKER_COOLING_S)
+        admit(till, later)
+
+        breakers.note_unanswered(config=till, error=FAILURE, now=later)
+
+        assert state(till) == ("half_open", settings.BREAKER_FAILURES)
+
+    @pytest.mark.parametrize("fault", ["html", "dropped", "no way there"])
+    def test_of_the_sweep_are_counted(self, till, daraja, api, cashier_key, now, fault):
+        sale = {"amount": "20", "phone_number": "0712345678"}
+        daraja.set_default("handset")
+        api(cashier_key).post("/payments", sale, **{"Idempotency-Key": "one"})
+        attempt = Attempt.objects.select_related("config", "version").get()
+        if fault == "no way there":
+            daraja.unplug("query")
+        else:
+            daraja.break_next("query", fault)
+
+        checking.query(attempt, now=now)
+
+        assert state(till) == ("closed", 1)
+
+    def test_that_say_being_processed_are_answers(self, till, daraja, api, cashier_key, now):
+        daraja.set_default("handset")
+        sale = {"amount": "20", "phone_number": "0712345678"}
+        api(cashier_key).post("/payments", sale, **{"Idempotency-Key": "one"})
+        attempt = Attempt.objects.select_related("config", "version").get()
+
+        assert checking.query(attempt, now=now) is not None
+        assert not Breaker.objects.exists()
+
+
 class TestAdmit:
     def test_lets_everybody_through_a_closed_one(self, till, now, django_assert_num_queries):
         config = fresh(till)
@@ -219,6 +300,25 @@ class TestReset:
 
         assert state(till) == ("closed", 0)
         assert not Notice.objects.filter(closed_at=None).exists()
+
+    def test_comes_with_a_flawless_visit_of_the_doctor(self, till, daraja, actor, now):
+        fail(till, now)
+
+        verification.verify_config(config=till, actor=actor, now=now)
+
+        assert state(till) == ("closed", 0)
+        assert not Notice.objects.filter(closed_at=None).exists()
+        assert fresh(till).health == "ok"
+
+    def test_does_not_come_with_a_flawed_or_partial_one(self, till, daraja, actor, now):
+        fail(till, now)
+
+        verification.verify_config(config=till, stages=["oauth"], actor=actor, now=now)
+        daraja.break_next("oauth", "server_error", times=3)
+        verification.verify_config(config=till, actor=actor, now=now)
+
+        assert state(till)[0] == "open"
+        assert Notice.objects.filter(closed_at=None, code="breaker_open").exists()
 
     def test_comes_with_new_credentials(self, till, daraja, actor, now):
         fail(till, now)

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from django.conf import settings
 from django.test import Client
 from django.utils import timezone
 
 from audit.models import AuditEntry
-from payments.errors import InvalidInput, ShortcodeClaimed
-from payments.models import PaymentConfig, ShortcodeClaim
-from payments.services import claims
+from payments.errors import ConfigInUse, InvalidInput, InvalidTransition, ShortcodeClaimed
+from payments.models import Attempt, GoLiveApproval, PaymentConfig, ShortcodeClaim
+from payments.services import claims, configs, verification
+from payments.services.money_audit import audit_money
 from tests.committed import committed_db as committed_db  # noqa: PLC0414 - a fixture
 from tests.daraja import FakeDaraja
 from tests.journeys.shopfloor import at_once
+from tests.payments.services.config_world import pay
 from tests.payments.services.doctor_world import LIVE_NUMBER, PHONE, findings, prompt_of, visit
 
 OTHER_PHONE = "0722000111"
@@ -32,6 +36,150 @@ def make_live(make_config):
         return make_config(shop, status="draft", environment="production", **fields)
 
     return make
+
+
+@pytest.fixture
+def held(shop, make_live, live_daraja, actor, now):
+    """Our proven, verified config, switched off, and its claim."""
+    config = make_live(shop)
+    visit(config, actor, now, phone_number=PHONE)
+    live_daraja.deliver(Client())
+    config.refresh_from_db()
+    return config
+
+
+def release(config, actor, now):
+    claim = claims.own_claim(config)
+    claims.release_claim(claim=claim, reason="Sold", actor=actor, now=now)
+    config.refresh_from_db()
+
+
+@pytest.mark.django_db
+class TestReleasing:
+    def test_lets_another_shop_prove_control(
+        self, held, neighbour, make_live, live_daraja, actor, now
+    ):
+        theirs = make_live(neighbour)
+        release(held, actor, now)
+
+        visit(theirs, actor, now, phone_number=OTHER_PHONE)
+        live_daraja.deliver(Client())
+
+        theirs.refresh_from_db()
+        assert theirs.status == "verified"
+        assert ShortcodeClaim.objects.get().shop == neighbour
+        assert audit_money() == []
+
+    def test_lets_the_first_shop_back_in_by_a_new_proof_and_a_new_yes_only(
+        self, held, live_daraja, actor, now
+    ):
+        GoLiveApproval.objects.create(
+            shop=held.shop, config=held, asked_by_label="a", is_approved=True, decided_at=now
+        )
+        release(held, actor, now)
+        after = [held.status, held.proven_at]
+
+        later = now + timedelta(minutes=5)
+        verification.restore_config(config=held, reason="Still ours", actor=actor, now=later)
+        held.refresh_from_db()
+        unproven = held.status
+        visit(held, actor, later, phone_number=PHONE, stages=["prompt"])
+        live_daraja.deliver(Client())
+
+        held.refresh_from_db()
+        assert after == ["suspended", None]
+        assert unproven == "pending"
+        assert held.status == "verified"
+        assert claims.own_claim(held) is not None
+        with pytest.raises(InvalidTransition) as caught:
+            configs.activate_config(config=held, actor=actor, now=later)
+        assert caught.value.data["missing"] == ["approval"]
+
+    def test_keeps_the_first_shop_out_once_another_has_it(
+        self, held, neighbour, make_live, live_daraja, actor, now
+    ):
+        theirs = make_live(neighbour)
+        release(held, actor, now)
+        visit(theirs, actor, now, phone_number=OTHER_PHONE)
+        live_daraja.deliver(Client())
+
+        verification.restore_config(config=held, reason="Still ours", actor=actor, now=now)
+        with pytest.raises(ShortcodeClaimed):
+            visit(held, actor, now, phone_number=PHONE)
+
+        held.refresh_from_db()
+        assert (held.status, held.is_active) == ("failed", False)
+        assert audit_money() == []
+
+    def test_is_refused_while_it_is_switched_on(self, held, actor, now):
+        PaymentConfig.objects.filter(pk=held.pk).update(is_active=True)
+
+        with pytest.raises(ConfigInUse, match="switch it off"):
+            release(held, actor, now)
+
+        assert claims.own_claim(held) is not None
+
+    def test_is_refused_while_another_branchs_config_of_the_number_is_on(
+        self, held, shop, branch, make_live, actor, now
+    ):
+        other = make_live(shop, branch=branch)
+        PaymentConfig.objects.filter(pk=other.pk).update(status="verified", is_active=True)
+
+        with pytest.raises(ConfigInUse):
+            release(held, actor, now)
+
+    @pytest.mark.parametrize(("hours", "free"), [(71, False), (73, True)])
+    def test_waits_72_hours_after_the_last_payment(self, held, actor, now, hours, free):
+        payment = pay(held, now, status="failed")
+        Attempt.objects.filter(payment=payment).update(
+            requested_at=now - timedelta(hours=hours), next_ask_at=None
+        )
+
+        if free:
+            release(held, actor, now)
+        else:
+            with pytest.raises(ConfigInUse, match="72 hours"):
+                release(held, actor, now)
+
+        assert (claims.own_claim(held) is None) is free
+
+    def test_counts_payments_of_a_deleted_config(self, held, actor, now):
+        payment = pay(held, now)
+        PaymentConfig.objects.filter(pk=held.pk).update(deleted_at=now)
+
+        with pytest.raises(ConfigInUse):
+            release(held, actor, now)
+
+        assert payment.status == "created"
+
+    def test_is_for_a_reason(self, held, actor, now):
+        with pytest.raises(InvalidInput):
+            claims.release_claim(claim=claims.own_claim(held), reason=" ", actor=actor, now=now)
+
+    def test_is_twice_the_same_as_once(self, held, actor, now):
+        claim = claims.own_claim(held)
+        for _time in range(2):
+            claims.release_claim(claim=claim, reason="Sold", actor=actor, now=now)
+
+        assert AuditEntry.objects.filter(action="payment_config.claim_released").count() == 1
+
+
+@pytest.mark.django_db
+class TestTheBooks:
+    def test_name_two_shops_with_one_live_number(self, held, neighbour, make_live):
+        theirs = make_live(neighbour)
+        clean = audit_money()
+        PaymentConfig.objects.filter(pk=theirs.pk).update(status="verified")
+
+        assert clean == []
+        assert {breach.code for breach in audit_money()} == {"I20"}
+
+    def test_allow_it_where_staff_shared_the_number(self, held, neighbour, make_live, actor, now):
+        theirs = make_live(neighbour)
+        claims.share_claim(claim=claims.own_claim(held), reason="Mall", actor=actor, now=now)
+        PaymentConfig.objects.filter(pk=theirs.pk).update(status="verified")
+
+        assert audit_money() == []
 
 
 @pytest.mark.django_db

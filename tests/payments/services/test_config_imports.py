@@ -74,6 +74,31 @@ class TestImport:
         config = PaymentConfig.objects.get(shortcode="174379")
         assert (config.name, config.max_amount, config.priority) == ("Front", 5000, 1)
 
+    def test_takes_a_till_without_an_api_and_writes_it_again(self, load, shop):
+        head = "name,provider,environment,shortcode,store_number,has_api\n"
+
+        result = load(
+            f"{head}By hand,mpesa_till,sandbox,174379,,no\nAsked,mpesa_till,sandbox,174380,600996,\n"
+        )
+
+        by_hand, asked = PaymentConfig.objects.filter(shop=shop).order_by("shortcode")
+        assert (by_hand.has_api, asked.has_api) == (False, True)
+        assert result.counts["new"] == 2
+        (text,) = {line for line in config_files.write_csv([by_hand]) if "By hand" in line}
+        assert text.strip().endswith(',"no"')
+        again = load(
+            '[{"name": "By hand", "provider": "mpesa_till", "environment": "sandbox",'
+            ' "shortcode": "174379", "has_api": false}]'
+        )
+        assert again.counts == {"new": 0, "changed": 0, "unchanged": 1}
+
+    def test_takes_no_other_word_for_yes(self, load):
+        head = "name,provider,environment,shortcode,store_number,has_api\n"
+
+        result = load(f"{head}A,mpesa_till,sandbox,174379,600996,maybe\n")
+
+        assert faults(result) == [(2, "has_api")]
+
     def test_previews_without_a_trace(self, load):
         result = load(GOOD, apply=False)
 

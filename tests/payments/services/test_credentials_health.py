@@ -10,7 +10,7 @@ from audit.models import AuditEntry
 from payments.choices import ConfigStatus, NoticeCode, VersionStatus
 from payments.errors import CredentialsRefused, PaymentsError
 from payments.models import AccessToken, CredentialVersion, Event, Notice, TokenRefusal
-from payments.providers.daraja.simulator import faults
+from payments.providers.daraja.simulator import faults, wire
 from payments.services import configs, readiness, rotation, token_wars, verification
 from payments.services.connections import connect
 from reconciliation import sweeps
@@ -19,6 +19,7 @@ from tests.payments.services.config_world import revealed
 pytestmark = pytest.mark.django_db
 
 NEW = {"consumer_key": "canary-newer-key-wxyz", "consumer_secret": "canary-newer-secret"}
+OTHER = {"consumer_key": "canary-other-key-wxyz", "consumer_secret": "s", "passkey": "p"}
 HOUR = timedelta(hours=1)
 
 
@@ -165,6 +166,115 @@ class TestRefusals:
         for _time in range(5):
             daraja.break_next("oauth", "refuse_key")
             sweeps.refresh_tokens(now=now)
+
+        old_till.refresh_from_db()
+        assert old_till.status == ConfigStatus.SUSPENDED
+
+
+class TestRefusalsWithoutAReason:
+    """400 with an empty body or HTML: this app, or an outage of Safaricom's?"""
+
+    @pytest.fixture(params=["empty", "html"])
+    def vague(self, request, monkeypatch):
+        body = {"empty": b"", "html": b"<html><body>Bad Request</body></html>"}[request.param]
+        monkeypatch.setitem(faults.FAULTS, "vague", lambda _: wire.Answer(400, body))
+
+    @pytest.fixture
+    def other_app(self, shop, make_config):
+        """Another Daraja app of the same environment."""
+        return make_config(shop, name="Other", shortcode="600200", credentials=OTHER)
+
+    def be_refused(self, config, daraja, now, times):
+        for _time in range(times):
+            daraja.break_next("oauth", "vague")
+            with pytest.raises(CredentialsRefused):
+                connect(config=config, now=now)
+
+    def test_suspend_nobody_while_it_may_be_an_outage(
+        self, vague, old_till, other_app, daraja, now
+    ):
+        connect(config=other_app, now=now)
+        AccessToken.objects.exclude(pk=current(other_app).app_fingerprint).delete()
+
+        self.be_refused(old_till, daraja, now + timedelta(minutes=1), 12)
+
+        old_till.refresh_from_db()
+        assert old_till.status == ConfigStatus.VERIFIED
+        assert current(old_till).refused_count == 0
+        assert not Notice.objects.exists()
+
+    def test_suspend_once_another_app_was_given_a_token_meanwhile(
+        self, vague, old_till, other_app, daraja, now
+    ):
+        self.be_refused(old_till, daraja, now, 1)
+        connect(config=other_app, now=now + timedelta(minutes=1))
+
+        self.be_refused(old_till, daraja, now + timedelta(minutes=2), 4)
+        old_till.refresh_from_db()
+        before = old_till.status
+        self.be_refused(old_till, daraja, now + timedelta(minutes=2), 1)
+
+        old_till.refresh_from_db()
+        assert before == ConfigStatus.VERIFIED
+        assert old_till.status == ConfigStatus.SUSPENDED
+
+    def test_suspend_nobody_for_a_token_of_the_other_world_or_another_provider(
+        self, vague, shop, old_till, make_config, daraja, now
+    ):
+        live = make_config(shop, environment="production", shortcode="600300", credentials=OTHER)
+        airtel = make_config(
+            shop,
+            provider="airtel_money",
+            shortcode="M-1",
+            credentials={"client_id": "a-client", "client_secret": "a-secret"},
+        )
+        CredentialVersion.objects.filter(config=airtel).update(app_fingerprint="a" * 64)
+        self.be_refused(old_till, daraja, now, 1)
+        for config in (live, airtel):
+            AccessToken.objects.create(
+                app_fingerprint=current(config).app_fingerprint,
+                environment=config.environment,
+                obtained_at=now + timedelta(minutes=1),
+            )
+
+        self.be_refused(old_till, daraja, now + timedelta(minutes=2), 6)
+
+        assert current(old_till).refused_count == 0
+
+    def test_are_forgotten_once_a_token_comes(self, vague, old_till, other_app, daraja, now):
+        self.be_refused(old_till, daraja, now, 3)
+        connect(config=old_till, now=now)
+        connect(config=other_app, now=now + timedelta(minutes=1))
+        AccessToken.objects.filter(pk=current(old_till).app_fingerprint).update(token="")
+
+        self.be_refused(old_till, daraja, now + timedelta(minutes=2), 6)
+
+        assert current(old_till).refused_count == 0
+
+    def test_roll_nothing_back_in_the_first_hour(self, vague, till, daraja, actor, now):
+        rotation.rotate_credentials(
+            config=till, credentials=NEW, reason="Yearly", actor=actor, now=now
+        )
+        AccessToken.objects.all().delete()
+
+        self.be_refused(till, daraja, now + timedelta(minutes=10), 6)
+
+        assert current(till).number == 2
+
+    def test_expire_nothing(self, vague, old_till, daraja, now):
+        be_refused(old_till, daraja, now, 5)
+        old_till.refresh_from_db()
+
+        for hour in range(1, 6):
+            daraja.break_next("oauth", "vague")
+            assert sweeps.expire_configs(now=now + hour * HOUR) == 0
+
+        assert old_till.status == ConfigStatus.SUSPENDED
+
+    def test_count_with_401_whatever_the_body(self, old_till, daraja, now, monkeypatch):
+        monkeypatch.setitem(faults.FAULTS, "vague", lambda _: wire.Answer(401, b""))
+
+        self.be_refused(old_till, daraja, now, 5)
 
         old_till.refresh_from_db()
         assert old_till.status == ConfigStatus.SUSPENDED

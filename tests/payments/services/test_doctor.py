@@ -515,7 +515,7 @@ class TestRuns:
         actions = AuditEntry.objects.filter(shop=till.shop).values_list("action", flat=True)
         assert "payment_config.verified" in actions
 
-    def test_say_honestly_that_balances_are_not_asked(self, till, actor, now):
+    def test_say_honestly_that_balances_need_an_initiator(self, till, actor, now):
         run = visit(till, actor, now, stages=["balance"])
 
         till.refresh_from_db()

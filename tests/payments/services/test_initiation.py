@@ -3,7 +3,10 @@ from __future__ import annotations
 import pytest
 
 from payments import references
-from payments.models import Payment
+from payments.models import Event, Payment
+from payments.receipt_choices import RuleKind
+from payments.services.account_rule_changes import NewRule, save_rules
+from tenants import services as tenants
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -36,3 +39,44 @@ class TestAReferenceOfOurs:
         second = sell("0722345678", account_reference="TABLE 4")
 
         assert (first.status_code, second.status_code) == (201, 201)
+
+
+class TestAccountRules:
+    @pytest.fixture
+    def ruled(self, till, branch, actor, now):
+        rules = [
+            NewRule(RuleKind.EXACT, "GOLD001", label="Gold", branch=branch, order_ref="ORD-1"),
+            NewRule(RuleKind.DEFAULT, label="Walk-in"),
+        ]
+        return save_rules(config=till, rules=rules, actor=actor, now=now)
+
+    def test_label_a_payment_and_give_it_a_branch(self, sell, ruled, branch):
+        answer = sell("0712345678", account_reference="gold001").json()
+
+        assert (answer["label"], answer["branch"]["code"]) == ("Gold", branch.code)
+        # The order is the till's to name: it is what makes a prompt unique.
+        assert not answer["order_ref"]
+
+    def test_a_reference_of_ours_has_the_label_of_everything_else(self, sell, ruled):
+        answer = sell("0712345678").json()
+
+        assert (answer["label"], answer["branch"]) == ("Walk-in", None)
+
+    def test_do_not_move_a_payment_to_another_branch(
+        self, api, branch_cashier_key, till, shop, actor, now, daraja
+    ):
+        east = tenants.add_branch(shop=shop, code="EAST", name="Eastleigh")
+        rules = [NewRule(RuleKind.DEFAULT, label="East", branch=east)]
+        save_rules(config=till, rules=rules, actor=actor, now=now)
+
+        answer = api(branch_cashier_key).post(
+            "/payments", {"amount": 150, "phone_number": "0712345678"}, **{"Idempotency-Key": "1"}
+        )
+
+        assert answer.json()["label"] == "East"
+        assert answer.json()["branch"]["code"] == "WEST"
+
+    def test_are_told_in_the_events(self, sell, ruled):
+        sell("0712345678", account_reference="GOLD001")
+
+        assert Event.objects.latest("seq").data["label"] == "Gold"

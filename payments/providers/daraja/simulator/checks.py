@@ -24,6 +24,8 @@ PAYBILL = "CustomerPayBillOnline"
 TILL = "CustomerBuyGoodsOnline"
 
 Fields = dict[str, Any]
+Rule = Callable[[Any], bool]
+Rules = dict[str, Rule]
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ def read_fields(body: bytes, content_type: str, *, request_id: str) -> Fields:
     """
     # A form instead of JSON is answered thus, says the portal's ninth question.
     if content_type.partition(";")[0].strip().lower() != "application/json":
-        raise _invalid("BusinessShortCode", request_id)
+        raise invalid("BusinessShortCode", request_id)
     try:
         fields = json.loads(body)
     except (ValueError, RecursionError) as error:
@@ -64,7 +66,7 @@ def read_push(fields: Fields, *, request_id: str) -> PushForm:
 
     :raises wire.Refusal: naming the first field that does not fit.
     """
-    _check_fields(fields, PUSH_RULES, request_id)
+    check_fields(fields, PUSH_RULES, request_id)
     form = PushForm(
         shortcode=str(fields["BusinessShortCode"]),
         transaction_type=fields["TransactionType"],
@@ -76,7 +78,7 @@ def read_push(fields: Fields, *, request_id: str) -> PushForm:
         description=fields.get("TransactionDesc") or "",
     )
     if form.transaction_type == PAYBILL and form.party_b != form.shortcode:
-        raise _invalid("PartyB", request_id)
+        raise invalid("PartyB", request_id)
     return form
 
 
@@ -86,7 +88,7 @@ def read_query(fields: Fields, *, request_id: str) -> tuple[str, str]:
 
     :raises wire.Refusal: naming the first field that does not fit.
     """
-    _check_fields(fields, QUERY_RULES, request_id)
+    check_fields(fields, QUERY_RULES, request_id)
     return str(fields["BusinessShortCode"]), fields["CheckoutRequestID"]
 
 
@@ -112,10 +114,10 @@ def check_registration(fields: Fields, words: tuple[str, ...], *, request_id: st
 
     :raises wire.Refusal: naming the first field that does not fit.
     """
-    _check_fields(fields, REGISTER_RULES, request_id)
+    check_fields(fields, REGISTER_RULES, request_id)
     for name in ("ConfirmationURL", "ValidationURL"):
         if any(word in fields[name].lower() for word in words):
-            raise _invalid(name, request_id)
+            raise invalid(name, request_id)
 
 
 def _passkey_of(password: str, shortcode: str, timestamp: str) -> str:
@@ -128,13 +130,19 @@ def _passkey_of(password: str, shortcode: str, timestamp: str) -> str:
     return clear[len(shortcode) : -len(timestamp)]
 
 
-def _check_fields(fields: Fields, rules: dict[str, Callable[[Any], bool]], request_id: str) -> None:
+def check_fields(fields: Fields, rules: Rules, request_id: str) -> None:
+    """
+    Check every field by its rule.
+
+    :raises wire.Refusal: naming the first that does not fit.
+    """
     for name, fits in rules.items():
         if not fits(fields.get(name)):
-            raise _invalid(name, request_id)
+            raise invalid(name, request_id)
 
 
-def _invalid(field: str, request_id: str) -> wire.Refusal:
+def invalid(field: str, request_id: str) -> wire.Refusal:
+    """Return the refusal that names a field."""
     message = f"Bad Request - Invalid {field}"
     return wire.Refusal(wire.error_answer(400, "400.002.02", message, request_id=request_id))
 
@@ -144,7 +152,8 @@ def _unreadable(request_id: str) -> wire.Refusal:
     return wire.Refusal(wire.error_answer(400, "400.002.05", message, request_id=request_id))
 
 
-def _like(pattern: str) -> Callable[[Any], bool]:
+def like(pattern: str) -> Rule:
+    """Return the rule that a text or a whole number has this form."""
     compiled = re.compile(pattern, re.ASCII)
 
     def fits(value: Any) -> bool:
@@ -155,7 +164,7 @@ def _like(pattern: str) -> Callable[[Any], bool]:
 
 
 def _is_timestamp(value: Any) -> bool:
-    if not _like(r"\d{14}")(value):
+    if not like(r"\d{14}")(value):
         return False
     try:
         datetime.strptime(str(value), "%Y%m%d%H%M%S").replace(tzinfo=wire.EAT)
@@ -164,11 +173,11 @@ def _is_timestamp(value: Any) -> bool:
     return True
 
 
-def _is_amount(value: Any) -> bool:
-    return _like(r"\d{1,6}")(value) and 1 <= int(value) <= MAX_AMOUNT
+def is_amount(value: Any) -> bool:
+    return like(r"\d{1,6}")(value) and 1 <= int(value) <= MAX_AMOUNT
 
 
-def _is_url(value: Any) -> bool:
+def is_url(value: Any) -> bool:
     if not isinstance(value, str) or len(value) > 2048:
         return False
     try:
@@ -179,38 +188,38 @@ def _is_url(value: Any) -> bool:
     return parts.scheme in {"http", "https"} and bool(parts.hostname)
 
 
-def _is_text(least: int, most: int) -> Callable[[Any], bool]:
+def is_text(least: int, most: int) -> Rule:
     return lambda value: isinstance(value, str) and least <= len(value) <= most
 
 
-_is_shortcode = _like(r"\d{5,7}")
-_is_msisdn = _like(r"254[17]\d{8}")
+is_shortcode = like(r"\d{5,7}")
+is_msisdn = like(r"254[17]\d{8}")
 
-PUSH_RULES: dict[str, Callable[[Any], bool]] = {
-    "BusinessShortCode": _is_shortcode,
-    "Password": _is_text(1, 1024),
+PUSH_RULES: Rules = {
+    "BusinessShortCode": is_shortcode,
+    "Password": is_text(1, 1024),
     "Timestamp": _is_timestamp,
     "TransactionType": lambda value: value in (PAYBILL, TILL),
-    "Amount": _is_amount,
-    "PartyA": _is_msisdn,
-    "PartyB": _is_shortcode,
-    "PhoneNumber": _is_msisdn,
-    "CallBackURL": _is_url,
-    "AccountReference": _is_text(1, 12),
+    "Amount": is_amount,
+    "PartyA": is_msisdn,
+    "PartyB": is_shortcode,
+    "PhoneNumber": is_msisdn,
+    "CallBackURL": is_url,
+    "AccountReference": is_text(1, 12),
     # The only optional field.
-    "TransactionDesc": lambda value: value is None or _is_text(0, 13)(value),
+    "TransactionDesc": lambda value: value is None or is_text(0, 13)(value),
 }
 
-QUERY_RULES: dict[str, Callable[[Any], bool]] = {
-    "BusinessShortCode": _is_shortcode,
-    "Password": _is_text(1, 1024),
+QUERY_RULES: Rules = {
+    "BusinessShortCode": is_shortcode,
+    "Password": is_text(1, 1024),
     "Timestamp": _is_timestamp,
-    "CheckoutRequestID": _is_text(1, 64),
+    "CheckoutRequestID": is_text(1, 64),
 }
 
-REGISTER_RULES: dict[str, Callable[[Any], bool]] = {
-    "ShortCode": _is_shortcode,
+REGISTER_RULES: Rules = {
+    "ShortCode": is_shortcode,
     "ResponseType": lambda value: value in ("Completed", "Cancelled"),
-    "ConfirmationURL": _is_url,
-    "ValidationURL": _is_url,
+    "ConfirmationURL": is_url,
+    "ValidationURL": is_url,
 }

@@ -17,42 +17,39 @@ from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from payments.providers.daraja.simulator import faults, registrations, wire
+from payments.providers.daraja.simulator import by_hand, faults, later, pulls, registrations, wire
 from payments.providers.daraja.simulator.calls import Call
 from payments.providers.daraja.simulator.choosing import ScenarioChooser
+from payments.providers.daraja.simulator.handset import Handset
+from payments.providers.daraja.simulator.initiators import Initiators
 from payments.providers.daraja.simulator.knobs import Knobs
 from payments.providers.daraja.simulator.ledger import Ledger
-from payments.providers.daraja.simulator.prompts import Prompt, PromptBook
+from payments.providers.daraja.simulator.prompts import PromptBook
 from payments.providers.daraja.simulator.pushes import PushDesk
 from payments.providers.daraja.simulator.queries import QueryDesk
+from payments.providers.daraja.simulator.timeline import Timeline
 from payments.providers.daraja.simulator.tokens import TokenDesk, app_of
+from payments.providers.daraja.simulator.transactions import NoSuchPayment, TransactionBook
 
 OAUTH_PATH = "/oauth/v1/generate"
 PUSH_PATH = "/mpesa/stkpush/v1/processrequest"
 QUERY_PATH = "/mpesa/stkpushquery/v1/query"
 
-#: path: the one method it takes, and the name its planned faults go by.
+_POST = ("POST",)
+#: path: the methods it takes, and the name its planned faults go by.
 ROUTES = {
-    OAUTH_PATH: ("GET", "oauth"),
-    PUSH_PATH: ("POST", "push"),
-    QUERY_PATH: ("POST", "query"),
-    **dict.fromkeys(registrations.PATHS, ("POST", "register")),
+    OAUTH_PATH: (("GET",), "oauth"),
+    PUSH_PATH: (_POST, "push"),
+    QUERY_PATH: (_POST, "query"),
+    **dict.fromkeys(registrations.PATHS, (_POST, "register")),
+    **dict.fromkeys(by_hand.PATHS, (_POST, "simulate")),
+    **{path: (_POST, kind) for path, kind in later.PATHS.items()},
+    pulls.REGISTER_PATH: (_POST, "pull_register"),
+    pulls.QUERY_PATH: (("GET", "POST"), "pull"),
 }
 
-#: What the buttons of a handset do.
-BUTTONS = {"pay": "0", "cancel": "1032", "wrong-pin": "2001", "no-funds": "1", "ignore": ""}
-WRONG_PIN = "0000"
 
-
-class NoSuchPrompt(LookupError):
-    """The prompt is not there, or no longer open."""
-
-
-class WrongInput(ValueError):
-    """No such button, or the PIN is not four digits."""
-
-
-class Engine:
+class Engine(Handset):
     """The simulated Daraja. All times given must be aware; seed makes every id repeatable."""
 
     def __init__(
@@ -65,7 +62,27 @@ class Engine:
         self._ids = wire.Ids(self._rng)
         self.scenarios = ScenarioChooser(default)
         self._tokens = TokenDesk(self._ids, self.ledger, self.knobs)
-        self._book = PromptBook(ids=self._ids, ledger=self.ledger, knobs=self.knobs)
+        self._timeline = Timeline(self._ids, self.ledger)
+        self.transactions = TransactionBook(self.ledger)
+        self._registrations = registrations.RegisterDesk(
+            self._tokens, self._ids, self.ledger, self.knobs
+        )
+        self._hands = by_hand.HandDesk(
+            self._tokens,
+            self._ids,
+            self.ledger,
+            self.knobs,
+            self._timeline,
+            self.transactions,
+            self._registrations,
+        )
+        self._book = PromptBook(
+            ids=self._ids,
+            knobs=self.knobs,
+            timeline=self._timeline,
+            transactions=self.transactions,
+            on_paid=self._hands.confirm,
+        )
         self._pushes = PushDesk(
             self._tokens, self._book, self.scenarios, self.ledger, self.knobs, self._rng
         )
@@ -77,8 +94,18 @@ class Engine:
             self._rng,
             self._pushes.passkeys,
         )
-        self._registrations = registrations.RegisterDesk(
-            self._tokens, self._ids, self.ledger, self.knobs
+        self.initiators = Initiators(self.knobs)
+        self._later = later.LaterDesk(
+            self._tokens,
+            self._ids,
+            self.ledger,
+            self.knobs,
+            self._timeline,
+            self.transactions,
+            self.initiators,
+        )
+        self._pulls = pulls.PullDesk(
+            self._tokens, self._ids, self.ledger, self.knobs, self.transactions
         )
         self._planned: dict[str, deque[str]] = {name: deque() for _, name in ROUTES.values()}
 
@@ -89,7 +116,7 @@ class Engine:
     ) -> wire.Answer:
         """Answer one request to Daraja; path may carry a query string."""
         with self._lock:
-            self._book.advance(now)
+            self._timeline.advance(now)
             parts = urlsplit(path)
             low = {name.lower(): value for name, value in headers.items()}
             request_id = self._ids.new_request_id()
@@ -99,8 +126,8 @@ class Engine:
     def due(self, now: datetime) -> list[wire.Callback]:
         """Return the callbacks to be delivered now, each of them once."""
         with self._lock:
-            self._book.advance(now)
-            return self._book.take_ready(now)
+            self._timeline.advance(now)
+            return self._timeline.take_ready(now)
 
     def delivered(
         self, callback: wire.Callback, *, status: int, answer: str, now: datetime
@@ -108,49 +135,45 @@ class Engine:
         """Write down what the receiver of a callback said; status 0 when it said nothing."""
         with self._lock:
             self.ledger.record_answer(callback.serial, status=status, answer=answer, at=now)
+            self._timeline.advance(now)
+            self._hands.hear(callback, status=status, answer=answer, now=now)
+            self._timeline.advance(now)
 
     # What people and tests do to it.
 
-    def press(
-        self, checkout_request_id: str, button: str, *, pin: str = "", now: datetime
-    ) -> Prompt:
+    def pay_by_hand(self, payment: by_hand.HandPayment, *, now: datetime) -> str:
+        """Let somebody pay unasked; return the receipt, true only once the business agreed."""
+        with self._lock:
+            self._timeline.advance(now)
+            receipt_number = self._hands.pay(payment, at=now)
+            self._timeline.advance(now)
+            return receipt_number
+
+    def take_back(self, receipt_number: str, *, now: datetime) -> str:
         """
-        Press a button of the handset; paying takes a PIN of four digits, and 0000 is wrong.
+        Let a customer have a payment reversed by Safaricom; nobody tells the business.
 
-        :raises NoSuchPrompt: when the prompt is not open (any more).
-        :raises WrongInput: when the button or the PIN is none.
+        :raises NoSuchPayment: when there is none of this receipt any more.
         """
         with self._lock:
-            self._book.advance(now)
-            prompt = self._book.find(checkout_request_id)
-            if prompt is None or not prompt.is_open or prompt.is_ignored:
-                raise NoSuchPrompt(checkout_request_id)
-            code = _code_of(button, pin)
-            if code:
-                self._book.settle(prompt, code, at=now)
-            prompt.is_ignored = not code
-            return prompt
-
-    def prompts(self, now: datetime, *, msisdn: str = "") -> list[Prompt]:
-        """Return the prompts a handset shows now, oldest first."""
-        with self._lock:
-            self._book.advance(now)
-            return [
-                prompt
-                for prompt in self._book.open_prompts()
-                if not prompt.is_ignored and msisdn in ("", prompt.form.msisdn)
-            ]
-
-    def results(self, now: datetime, *, msisdn: str = "", limit: int = 20) -> list[Prompt]:
-        """Return the last settled prompts, newest first."""
-        with self._lock:
-            self._book.advance(now)
-            settled = (
-                prompt
-                for prompt in self._book.newest_first()
-                if not prompt.is_open and msisdn in ("", prompt.form.msisdn)
+            self._timeline.advance(now)
+            found = self.transactions.find(receipt_number)
+            if found is None or found.reversed_by:
+                raise NoSuchPayment(receipt_number)
+            receipt = self._ids.new_receipt_number(now)
+            self.transactions.take_back(
+                found, found.amount, reversal_receipt=receipt, by="customer", at=now
             )
-            return [prompt for prompt, _ in zip(settled, range(limit), strict=False)]
+            return receipt
+
+    def plan_result(self, kind: str, plan: str, *, times: int = 1) -> None:
+        """
+        Let the next results (of status, reversal or balance) go that way; see result_plans.py.
+
+        :raises KeyError: when there is no such kind or plan.
+        """
+        with self._lock:
+            self._later.plan(kind, plan, times=times)
 
     def rows(self, *, msisdn: str = "", checkout_request_id: str = "") -> dict[str, list[Any]]:
         """Return the ledger as plain data."""
@@ -169,10 +192,19 @@ class Engine:
         """Let other tills of this store number fail with 2028 in their callback."""
         self._pushes.tills[store_number] = till
 
+    def register_initiator(self, name: str) -> None:
+        """Accept the named operators alone from now on."""
+        self.initiators.known.add(name)
+
+    def register_urls(self, shortcode: str, registration: registrations.Registration) -> None:
+        """Let these C2B addresses be registered, whoever did it."""
+        self._registrations.registered[shortcode] = registration
+
     def register_urls_elsewhere(self, shortcode: str) -> None:
         """Let somebody else have registered C2B addresses for this shortcode, once for all."""
         self.knobs.turn(c2b_once=True)
-        self._registrations.registered[shortcode] = "https://somebody-else.example/c2b"
+        other = "https://somebody-else.example/c2b"
+        self.register_urls(shortcode, registrations.Registration("v2", "Completed", other, other))
 
     def kill_token(self, consumer_key: str = "") -> None:
         """Kill the living tokens of one app, or of all."""
@@ -184,7 +216,7 @@ class Engine:
 
     def plan_fault(self, endpoint: str, fault: str, *, times: int = 1) -> None:
         """
-        Let the next calls of an endpoint (oauth, push, query, register) answer with a fault.
+        Let the next calls of an endpoint (the names in ROUTES) answer with a fault.
 
         Nothing is taken or done by such a call, save that "hang" and its like spoil a real answer.
 
@@ -197,8 +229,9 @@ class Engine:
     def reset(self) -> None:
         """Forget prompts, ledger, tokens, planned faults and chosen scenarios; keep the knobs."""
         with self._lock:
-            desks = (self._book, self._queries, self._registrations)
-            for forgetful in (*desks, self.ledger, self.scenarios):
+            desks = (self._book, self._queries, self._registrations, self._hands, self._later)
+            books = (self._pulls, self.transactions, self._timeline)
+            for forgetful in (*desks, *books, self.ledger, self.scenarios):
                 forgetful.clear()
             for queue in self._planned.values():
                 queue.clear()
@@ -207,16 +240,20 @@ class Engine:
     # How the answers are found.
 
     def _route(self, method: str, path: str, call: Call) -> wire.Answer:
-        allowed, endpoint = ROUTES.get(path, ("", ""))
+        allowed, endpoint = ROUTES.get(path, ((), ""))
         if not endpoint:
             return call.error(404, "404.001.01", "Resource not found")
-        if method != allowed:
+        if method not in allowed:
             return call.error(405, "405.001", "Method Not Allowed")
         handlers: dict[str, Callable[[Call], wire.Answer]] = {
             "oauth": self._oauth,
             "push": self._pushes.answer,
             "query": self._queries.answer,
             "register": partial(self._registrations.answer, registrations.PATHS.get(path, "")),
+            "simulate": self._hands.simulate,
+            "pull_register": self._pulls.register,
+            "pull": self._pulls.query,
+            **{kind: partial(self._later.answer, kind) for kind in later.RULES},
         }
         handler = handlers[endpoint]
         if not self._planned[endpoint]:
@@ -228,13 +265,3 @@ class Engine:
     def _oauth(self, call: Call) -> wire.Answer:
         number = self.knobs.expires_in_number or self.scenarios.default.drift
         return self._tokens.issue(call.headers, call.query, number=number, now=call.now)
-
-
-def _code_of(button: str, pin: str) -> str:
-    if button not in BUTTONS:
-        raise WrongInput(f"no button {button!r}")
-    if button != "pay":
-        return BUTTONS[button]
-    if not (len(pin) == 4 and pin.isascii() and pin.isdigit()):
-        raise WrongInput("the PIN has four digits")
-    return BUTTONS["wrong-pin"] if pin == WRONG_PIN else BUTTONS["pay"]

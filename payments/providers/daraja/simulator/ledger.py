@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 
@@ -49,16 +50,73 @@ class PushSeen:
 
 @dataclass(frozen=True)
 class MoneyMoved:
-    """A customer paid: amount is what left the phone, asked what the push said."""
+    """A customer paid: amount is what left the phone, asked what the push said (0 for none)."""
 
     at: datetime
     checkout_request_id: str
     msisdn: str
     shortcode: str
     party_b: str
-    amount: int
+    amount: int | Decimal
     asked: int
     receipt_number: str
+
+
+@dataclass(frozen=True)
+class MoneyReturned:
+    """A payment was taken back; by is "api" (an ordered reversal) or "customer"."""
+
+    at: datetime
+    receipt_number: str
+    reversal_receipt: str
+    msisdn: str
+    shortcode: str
+    amount: int | Decimal
+    by: str
+
+
+@dataclass(frozen=True)
+class Validated:
+    """A payment the business was asked about; outcome is accepted, refused or silent."""
+
+    at: datetime
+    receipt_number: str
+    shortcode: str
+    msisdn: str
+    outcome: str
+    result_code: str
+    completed: bool
+
+
+@dataclass(frozen=True)
+class RequestSeen:
+    """One request whose result comes later; result_code is "" where none will come."""
+
+    at: datetime
+    app: str
+    kind: str
+    shortcode: str
+    initiator: str
+    receipt_number: str
+    amount: int
+    plan: str
+    conversation_id: str
+    status: int
+    error_code: str
+    result_code: str
+
+
+@dataclass(frozen=True)
+class PullSeen:
+    """One call of the pull API and how many rows it gave."""
+
+    at: datetime
+    app: str
+    shortcode: str
+    method: str
+    offset: int
+    rows: int
+    status: int
 
 
 @dataclass(frozen=True)
@@ -101,6 +159,7 @@ class CallbackSent:
     msisdn: str
     url: str
     body: str
+    kind: str = "stk"
     status: int | None = None
     answer: str = ""
     answered_at: datetime | None = None
@@ -108,7 +167,7 @@ class CallbackSent:
 
 @dataclass
 class Ledger:
-    """Six lists, oldest first."""
+    """What was seen and done, each in a list, oldest first."""
 
     tokens: list[TokenRequested] = field(default_factory=list)
     pushes: list[PushSeen] = field(default_factory=list)
@@ -116,6 +175,10 @@ class Ledger:
     queries: list[QueryAnswered] = field(default_factory=list)
     callbacks: list[CallbackSent] = field(default_factory=list)
     urls: list[UrlsAsked] = field(default_factory=list)
+    returned: list[MoneyReturned] = field(default_factory=list)
+    validations: list[Validated] = field(default_factory=list)
+    requests: list[RequestSeen] = field(default_factory=list)
+    pulls: list[PullSeen] = field(default_factory=list)
 
     def matching(
         self, *, msisdn: str = "", checkout_request_id: str = ""
@@ -145,6 +208,10 @@ def _has(row: Any, asked: dict[str, str]) -> bool:
 
 def _plain(row: Any) -> dict[str, Any]:
     return {
-        name: value.isoformat() if isinstance(value, datetime) else value
+        name: _as_text(value) if isinstance(value, datetime | Decimal) else value
         for name, value in asdict(row).items()
     }
+
+
+def _as_text(value: datetime | Decimal) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)

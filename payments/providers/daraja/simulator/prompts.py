@@ -1,21 +1,19 @@
-"""
-Prompts from the moment they go out until their last callback, on one timeline.
-
-Nothing here runs by itself: advance(now) does what has fallen due by then, in order.
-"""
+"""Prompts from the moment they go out until their last callback."""
 
 from __future__ import annotations
 
-import heapq
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
+from functools import partial
 
 from payments.providers.daraja.simulator import wire
-from payments.providers.daraja.simulator.checks import PushForm
+from payments.providers.daraja.simulator.checks import TILL, PushForm
 from payments.providers.daraja.simulator.knobs import Knobs
-from payments.providers.daraja.simulator.ledger import CallbackSent, Ledger, MoneyMoved
 from payments.providers.daraja.simulator.scenarios import Scenario
+from payments.providers.daraja.simulator.timeline import Timeline
+from payments.providers.daraja.simulator.transactions import Transaction, TransactionBook
 
 UNANSWERED = "1037"
 
@@ -44,16 +42,23 @@ class Prompt:
 class PromptBook:
     """Opens prompts, settles them, makes their callbacks."""
 
-    def __init__(self, *, ids: wire.Ids, ledger: Ledger, knobs: Knobs) -> None:
-        self._ids, self._ledger, self._knobs = ids, ledger, knobs
+    def __init__(
+        self,
+        *,
+        ids: wire.Ids,
+        knobs: Knobs,
+        timeline: Timeline,
+        transactions: TransactionBook,
+        on_paid: Callable[[Transaction, datetime], None],
+    ) -> None:
+        self._ids, self._knobs = ids, knobs
+        self._timeline, self._transactions, self._on_paid = timeline, transactions, on_paid
         self._prompts: dict[str, Prompt] = {}
         self._open: dict[str, Prompt] = {}
-        self._timeline: list[tuple[datetime, int, Prompt | wire.Callback]] = []
-        self._ready: list[wire.Callback] = []
 
     def clear(self) -> None:
-        for kept in (self._prompts, self._open, self._timeline, self._ready):
-            kept.clear()
+        self._prompts.clear()
+        self._open.clear()
 
     def find(self, checkout_request_id: str) -> Prompt | None:
         return self._prompts.get(checkout_request_id)
@@ -80,31 +85,22 @@ class PromptBook:
         )
         self._prompts[prompt.checkout_request_id] = prompt
         self._open[form.msisdn] = prompt
-        self._put(prompt.closes_at, prompt)
+        self._timeline.at(prompt.closes_at, partial(self._close_by_itself, prompt))
         return prompt
-
-    def advance(self, now: datetime) -> None:
-        """Settle what has waited long enough; lay callbacks ready whose time has come."""
-        while self._timeline and self._timeline[0][0] <= now:
-            at, _, due = heapq.heappop(self._timeline)
-            if isinstance(due, wire.Callback):
-                self._ready.append(due)
-            elif due.is_open:
-                self.settle(due, self._own_result(due), at=at)
 
     def settle(self, prompt: Prompt, code: str, *, at: datetime) -> None:
         """Close an open prompt with this result and put its callbacks on the timeline."""
         for callback in self._close(prompt, code, at):
-            self._put(callback.due_at, callback)
+            self._timeline.post(callback)
 
     def settle_before_answer(self, prompt: Prompt, *, at: datetime) -> tuple[wire.Callback, ...]:
         """Close a prompt at once and hand its callbacks out, to be delivered before the answer."""
         callbacks = self._close(prompt, self._own_result(prompt), at)
-        return tuple(self._hand_out(callback, at) for callback in callbacks)
+        return tuple(self._timeline.hand_out(callback, at) for callback in callbacks)
 
-    def take_ready(self, now: datetime) -> list[wire.Callback]:
-        ready, self._ready = self._ready, []
-        return [self._hand_out(callback, now) for callback in ready]
+    def _close_by_itself(self, prompt: Prompt, at: datetime) -> None:
+        if prompt.is_open:
+            self.settle(prompt, self._own_result(prompt), at=at)
 
     def _wait_s(self, scenario: Scenario) -> float:
         if scenario.handset:
@@ -132,42 +128,31 @@ class PromptBook:
         less = form.amount + difference
         prompt.paid = less if less > 0 else form.amount - difference
         prompt.receipt_number = self._ids.new_receipt_number(at)
-        moved = MoneyMoved(
+        transaction = Transaction(
+            receipt_number=prompt.receipt_number,
             at=at,
-            checkout_request_id=prompt.checkout_request_id,
-            msisdn=form.msisdn,
             shortcode=form.shortcode,
             party_b=form.party_b,
-            amount=prompt.paid,
-            asked=form.amount,
-            receipt_number=prompt.receipt_number,
+            amount=Decimal(prompt.paid),
+            msisdn=form.msisdn,
+            reference=form.account_reference,
+            name=self._knobs.payer_name,
+            is_till=form.transaction_type == TILL,
         )
-        self._ledger.money.append(moved)
+        self._transactions.add(
+            transaction, checkout_request_id=prompt.checkout_request_id, asked=form.amount
+        )
+        self._on_paid(transaction, at)
 
     def _new_callback(self, prompt: Prompt, body: bytes, due_at: datetime) -> wire.Callback:
-        return wire.Callback(
-            serial=self._ids.new_serial(),
-            url=prompt.form.callback_url,
-            body=body,
+        return self._timeline.new_callback(
+            prompt.form.callback_url,
+            body,
+            due_at,
+            kind="stk",
             checkout_request_id=prompt.checkout_request_id,
             msisdn=prompt.form.msisdn,
-            due_at=due_at,
         )
-
-    def _hand_out(self, callback: wire.Callback, at: datetime) -> wire.Callback:
-        sent = CallbackSent(
-            serial=callback.serial,
-            at=at,
-            checkout_request_id=callback.checkout_request_id,
-            msisdn=callback.msisdn,
-            url=callback.url,
-            body=callback.body.decode(),
-        )
-        self._ledger.callbacks.append(sent)
-        return callback
-
-    def _put(self, at: datetime, due: Prompt | wire.Callback) -> None:
-        heapq.heappush(self._timeline, (at, self._ids.new_serial(), due))
 
 
 def _callback_body(prompt: Prompt, at: datetime) -> bytes:

@@ -21,6 +21,16 @@ FORBIDDEN = ("m-pesa", "mpesa", "safaricom", "exe", "cmd", "sql", "query")
 PATHS = {f"/mpesa/c2b/{version}/registerurl": version for version in ("v1", "v2")}
 
 
+@dataclass(frozen=True)
+class Registration:
+    """Where the payments of a business are told; response_type is what silence means."""
+
+    version: str
+    response_type: str
+    validation_url: str
+    confirmation_url: str
+
+
 @dataclass
 class RegisterDesk:
     """Registers addresses by shortcode and writes down who asked."""
@@ -29,7 +39,7 @@ class RegisterDesk:
     ids: wire.Ids
     ledger: Ledger
     knobs: Knobs
-    registered: dict[str, str] = field(default_factory=dict)
+    registered: dict[str, Registration] = field(default_factory=dict)
 
     def clear(self) -> None:
         self.registered.clear()
@@ -43,7 +53,7 @@ class RegisterDesk:
             self._check_product(version, call)
             fields = call.fields()
             checks.check_registration(fields, FORBIDDEN, request_id=call.request_id)
-            answer = self._register(fields, call)
+            answer = self._register(version, fields, call)
         except wire.Refusal as refusal:
             answer = refusal.answer
         self.ledger.urls.append(_row(app, version, fields, answer, call))
@@ -54,11 +64,18 @@ class RegisterDesk:
             text = "Error Occurred - Invalid API call as no apiproduct match found"
             raise wire.Refusal(call.error(401, "401.003.01", text))
 
-    def _register(self, fields: dict[str, Any], call: Call) -> wire.Answer:
+    def number_of(self, business: str) -> str:
+        """Return the number whose addresses serve this paybill or till."""
+        store_number = self.knobs.tills.get(business, business)
+        return business if business in self.registered else store_number
+
+    def _register(self, version: str, fields: dict[str, Any], call: Call) -> wire.Answer:
         shortcode = str(fields["ShortCode"])
         if self.knobs.c2b_once and shortcode in self.registered:
             return call.error(500, "500.003.1001", "Urls are already registered.")
-        self.registered[shortcode] = fields["ConfirmationURL"]
+        self.registered[shortcode] = Registration(
+            version, fields["ResponseType"], fields["ValidationURL"], fields["ConfirmationURL"]
+        )
         return wire.urls_registered(conversation_id=self.ids.new_request_id())
 
 

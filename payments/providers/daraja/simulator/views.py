@@ -1,8 +1,8 @@
 """
-HTTP in front of the engine: Daraja's three addresses, the handset, and /simulator/ for tests.
+HTTP in front of the engine: Daraja's addresses, the handset, and /simulator/ for tests.
 
 Everything under /simulator/ is ours and not Daraja's: prompts, ledger, reset, scenario, fault,
-knobs.
+knobs; of money: money_views.py.
 """
 
 from __future__ import annotations
@@ -17,16 +17,21 @@ from typing import Any
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, JsonResponse
 
 from payments.providers.daraja.simulator import wire
-from payments.providers.daraja.simulator.engine import NoSuchPrompt, WrongInput
+from payments.providers.daraja.simulator.handset import NoSuchPrompt, WrongInput
 from payments.providers.daraja.simulator.prompts import Prompt
 from payments.providers.daraja.simulator.scenarios import SCENARIOS, UnknownScenario
 from payments.providers.daraja.simulator.server import DROP_KEY, FACE_KEY, Face
+from payments.providers.daraja.simulator.transactions import NoSuchPayment
 
 _ROOT = Path(__file__).resolve().parents[4]
 _PAGE = _ROOT / "templates" / "simulator" / "handset.html"
 _STATIC = {
     name: (_ROOT / "config" / "static" / "simulator" / name, kind)
-    for name, kind in (("handset.css", "text/css"), ("handset.js", "text/javascript"))
+    for name, kind in (
+        ("handset.css", "text/css"),
+        ("handset.js", "text/javascript"),
+        ("money.js", "text/javascript"),
+    )
 }
 _POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; "
@@ -38,7 +43,7 @@ View = Callable[..., HttpResponse]
 
 def daraja(request: HttpRequest) -> HttpResponse:
     """Answer as Daraja would: late, spoilt or not at all if the scenario says so."""
-    face = _face(request)
+    face = face_of(request)
     answer = face.engine.handle(
         request.method or "GET",
         request.get_full_path(),
@@ -71,7 +76,7 @@ def static(request: HttpRequest, name: str) -> FileResponse:
 
 def prompts(request: HttpRequest) -> JsonResponse:
     """Tell what the handset shows now and what became of earlier prompts."""
-    face, now = _face(request), _face(request).clock()
+    face, now = face_of(request), face_of(request).clock()
     msisdn = request.GET.get("phone", "")
     names = face.engine.knobs.names
     shown = face.engine.prompts(now, msisdn=msisdn)
@@ -95,12 +100,12 @@ def press(request: HttpRequest, checkout_request_id: str, button: str) -> HttpRe
         prompt = face.engine.press(checkout_request_id, button, pin=pin, now=now)
         return _prompt(prompt, face.engine.knobs.names, now)
 
-    return _posted(request, act)
+    return posted(request, act)
 
 
 def ledger(request: HttpRequest) -> JsonResponse:
     """Give the ledger, or one phone's or one prompt's part of it."""
-    rows = _face(request).engine.rows(
+    rows = face_of(request).engine.rows(
         msisdn=request.GET.get("msisdn", ""),
         checkout_request_id=request.GET.get("checkout_request_id", ""),
     )
@@ -114,7 +119,7 @@ def reset(request: HttpRequest) -> HttpResponse:
         face.engine.reset()
         return {"reset": True}
 
-    return _posted(request, act)
+    return posted(request, act)
 
 
 def scenario(request: HttpRequest) -> HttpResponse:
@@ -126,30 +131,30 @@ def scenario(request: HttpRequest) -> HttpResponse:
     if request.method == "GET":
         rows = [{"name": s.name, "says": s.says, "phone": s.phone} for s in SCENARIOS.values()]
         return JsonResponse({"scenarios": rows})
-    return _posted(request, _choose)
+    return posted(request, _choose)
 
 
 def fault(request: HttpRequest) -> HttpResponse:
-    """Plan a fault: {"endpoint": "oauth" | "push" | "query", "fault", "times"?}."""
+    """Plan a fault: {"endpoint": "oauth" | "push" | "query" …, "fault", "times"?}."""
 
     def act(face: Face, said: dict[str, Any]) -> dict[str, Any]:
         times = int(said.get("times", 1))
         face.engine.plan_fault(str(said["endpoint"]), str(said["fault"]), times=times)
         return {"planned": times}
 
-    return _posted(request, act)
+    return posted(request, act)
 
 
 def knobs(request: HttpRequest) -> HttpResponse:
     """Show the knobs, or turn the ones named."""
     if request.method == "GET":
-        return JsonResponse(asdict(_face(request).engine.knobs))
+        return JsonResponse(asdict(face_of(request).engine.knobs))
 
     def act(face: Face, said: dict[str, Any]) -> dict[str, Any]:
         face.engine.knobs.turn(**said)
         return asdict(face.engine.knobs)
 
-    return _posted(request, act)
+    return posted(request, act)
 
 
 def _choose(face: Face, said: dict[str, Any]) -> dict[str, Any]:
@@ -167,7 +172,7 @@ def _choose(face: Face, said: dict[str, Any]) -> dict[str, Any]:
     return {"default": chooser.default.name, "queued": chooser.queued()}
 
 
-def _posted(
+def posted(
     request: HttpRequest, act: Callable[[Face, dict[str, Any]], dict[str, Any]]
 ) -> HttpResponse:
     """Answer a POST with what act makes of its JSON; say plainly what did not fit."""
@@ -175,9 +180,11 @@ def _posted(
         return JsonResponse({"error": "POST only"}, status=405)
     try:
         said = json.loads(request.body or b"{}")
-        return JsonResponse(act(_face(request), dict(said)))
+        return JsonResponse(act(face_of(request), dict(said)))
     except NoSuchPrompt:
         return JsonResponse({"error": "no such open prompt"}, status=404)
+    except NoSuchPayment:
+        return JsonResponse({"error": "no such payment to take back"}, status=404)
     except (WrongInput, UnknownScenario, KeyError, TypeError, ValueError) as error:
         return JsonResponse({"error": str(error)}, status=400)
 
@@ -203,6 +210,7 @@ def _prompt(prompt: Prompt, names: dict[str, str], now: datetime) -> dict[str, A
     }
 
 
-def _face(request: HttpRequest) -> Face:
+def face_of(request: HttpRequest) -> Face:
+    """Return the world this request came into."""
     face: Face = request.META[FACE_KEY]
     return face

@@ -37,6 +37,9 @@ RESULT_TEXTS = {
     "1032": "Request cancelled by user",
     "1036": "SMSC ACK timeout.",
     "1037": "DS timeout user cannot be reached",
+    "2032": "The transaction receipt number does not exist.",
+    "R000001": "The transaction has already been reversed.",
+    "R000002": "The OriginalTransactionID is invalid.",
     "2001": "The initiator information is invalid.",
     "2028": "The request is not permitted according to product assignment.",
     "2118": "No security credential is found. Operation failed.",
@@ -64,6 +67,7 @@ class Callback:
     checkout_request_id: str
     msisdn: str
     due_at: datetime
+    kind: str = "stk"
 
 
 @dataclass(frozen=True)
@@ -128,6 +132,10 @@ class Ids:
             if self._is_fresh(made):
                 return made
 
+    def new_conversation_id(self, now: datetime) -> str:
+        """Return AG_ + yyyyMMdd (EAT) + twenty hex digits, as recorded since 2018."""
+        return f"AG_{now.astimezone(EAT):%Y%m%d}_{self._hex(20)}"
+
     def new_token(self) -> str:
         """Return 28 letters and digits, the recorded form of an access token."""
         return "".join(self._rng.choices(string.ascii_letters + string.digits, k=28))
@@ -143,7 +151,7 @@ class Ids:
 
 def json_answer(status: int, content: Any) -> Answer:
     """Return an answer with this content as JSON."""
-    return Answer(status, _dump(content))
+    return Answer(status, dump(content))
 
 
 def error_answer(status: int, code: str, message: str, *, request_id: str) -> Answer:
@@ -174,7 +182,7 @@ def query_settled(
         "ResponseDescription": "The service request has been accepted successfully",
         "MerchantRequestID": merchant_request_id,
         "CheckoutRequestID": checkout_request_id,
-        "ResultCode": _as_number(code) if drift else code,
+        "ResultCode": as_number(code) if drift else code,
         "ResultDesc": QUERY_TEXTS.get(code) or result_text(code),
     }
     return json_answer(200, content)
@@ -190,9 +198,30 @@ def urls_registered(*, conversation_id: str) -> Answer:
     return json_answer(200, content)
 
 
+def accepted_later(*, conversation_id: str, originator_id: str) -> Answer:
+    """Return the yes to a request whose result comes later."""
+    content = {
+        "OriginatorConversationID": originator_id,
+        "ConversationID": conversation_id,
+        "ResponseCode": "0",
+        "ResponseDescription": "Accept the service request successfully.",
+    }
+    return json_answer(200, content)
+
+
+def simulated(*, conversation_id: str) -> Answer:
+    """Return the yes to a C2B simulation, misspelt as it comes."""
+    content = {
+        "OriginatorCoversationID": conversation_id,
+        "ResponseCode": "0",
+        "ResponseDescription": "Accept the service request successfully.",
+    }
+    return json_answer(200, content)
+
+
 def failure_body(*, merchant_request_id: str, checkout_request_id: str, code: str) -> bytes:
     """Return the callback of a prompt that was not paid: no CallbackMetadata at all."""
-    return _dump(_callback(merchant_request_id, checkout_request_id, _as_number(code), code))
+    return dump(_callback(merchant_request_id, checkout_request_id, as_number(code), code))
 
 
 def success_body(
@@ -219,7 +248,7 @@ def success_body(
     content["Body"]["stkCallback"]["CallbackMetadata"] = {
         "Item": [item for item in items if item["Name"] not in omits]
     }
-    return _dump(content).replace(f'"{_AMOUNT_MARK}"'.encode(), f"{amount}.00".encode())
+    return dump(content).replace(f'"{_AMOUNT_MARK}"'.encode(), f"{amount}.00".encode())
 
 
 def result_text(code: str) -> str:
@@ -229,16 +258,16 @@ def result_text(code: str) -> str:
 
 def error_of(answer: Answer) -> tuple[str, str]:
     """Return errorCode and errorMessage of an answer, empty where it has none."""
-    content = _load(answer.body)
+    content = load(answer.body)
     return str(content.get("errorCode", "")), str(content.get("errorMessage", ""))
 
 
 def result_code_of(answer: Answer) -> str:
     """Return the ResultCode of an answer as text, empty where it has none."""
-    return str(_load(answer.body).get("ResultCode", ""))
+    return str(load(answer.body).get("ResultCode", ""))
 
 
-def _load(body: bytes) -> dict[str, Any]:
+def load(body: bytes) -> dict[str, Any]:
     try:
         content = json.loads(body)
     except ValueError:
@@ -256,9 +285,9 @@ def _callback(merchant_id: str, checkout_id: str, code: Any, text_of: str) -> di
     return {"Body": {"stkCallback": inner}}
 
 
-def _as_number(code: str) -> int | str:
+def as_number(code: str) -> int | str:
     return int(code) if code.isdecimal() else code
 
 
-def _dump(content: Any) -> bytes:
+def dump(content: Any) -> bytes:
     return json.dumps(content, separators=(",", ":")).encode()

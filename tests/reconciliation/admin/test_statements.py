@@ -1,0 +1,190 @@
+"""The pages of statements: upload, see, apply, and nobody who may not."""
+
+from __future__ import annotations
+
+import html
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.urls import reverse
+
+from payments.models import Receipt
+from reconciliation.models import StatementImport, StatementLine
+from reconciliation.statements import working
+from tests.reconciliation import statement_maker as maker
+from tests.reconciliation.statements.desk import NOW
+
+pytestmark = pytest.mark.django_db
+
+LIST = reverse("admin:reconciliation_statementimport_changelist")
+ADD = reverse("admin:reconciliation_statementimport_add")
+
+
+def page_of(statement):
+    return reverse("admin:reconciliation_statementimport_change", args=[statement.pk])
+
+
+def do(statement, method):
+    return reverse("admin:reconciliation_statementimport_do", args=[statement.pk, method])
+
+
+def work():
+    working.process_statements(now=NOW)
+
+
+def text(response):
+    return html.unescape(response.content.decode())
+
+
+@pytest.fixture
+def config(ours):
+    return ours.configs["here"]
+
+
+@pytest.fixture
+def manager(ours, browse):
+    return browse(ours.users["manager"])
+
+
+@pytest.fixture
+def send(manager, config):
+    """Choose a file on the page and press upload."""
+
+    def upload(raw, *, name="statement.xlsx", to=config, by=manager):
+        file = SimpleUploadedFile(name, raw)
+        return by.post(ADD, {"config": to.pk, "file": file})
+
+    return upload
+
+
+class TestUpload:
+    def test_leads_from_file_to_preview_to_books(self, send, manager, config):
+        made = maker.book(config.shortcode, count=4)
+        answer = send(maker.xlsx(made))
+        statement = StatementImport.objects.get()
+        assert (answer.status_code, answer.url) == (302, page_of(statement))
+        assert "waits to be read" in text(manager.get(page_of(statement)))
+
+        work()
+        preview = text(manager.get(page_of(statement)))
+        assert "All balances agree" in preview
+        assert "Only Safaricom has it" in preview
+        assert "TKA0000000" in preview
+        assert not StatementLine.objects.exists()
+
+        assert manager.get(do(statement, "apply")).status_code == 200
+        manager.post(do(statement, "apply"))
+        assert "being applied" in text(manager.get(page_of(statement)))
+        work()
+        result = text(manager.get(page_of(statement)))
+        assert "Its lines are in the books." in result
+        assert "/numbers/books/?shop=" in result
+        assert reverse("admin:payments_receipt_change", args=[_receipt().pk]) in result
+
+    def test_says_on_its_own_page_why_a_file_is_not_opened(self, send):
+        answer = send(b"\x89PNG\r\n\x1a\n\x00\x00" + bytes(900), name="statement.xlsx")
+
+        assert "neither an Excel file nor a CSV" in text(answer)
+        assert not StatementImport.objects.exists()
+
+    def test_says_how_much_is_too_much(self, send, settings):
+        settings.STATEMENT_MAX_MB = 1
+
+        assert "larger than 1 MB" in text(send(b"x" * (1024**2 + 1)))
+
+    def test_of_the_same_file_leads_to_the_earlier_one(self, send, config):
+        raw = maker.xlsx(maker.book(config.shortcode))
+        send(raw)
+
+        answer = text(send(raw))
+
+        assert page_of(StatementImport.objects.get()) in answer
+        assert "uploaded before" in answer
+
+    def test_of_nothing_asks_for_a_file(self, manager, config):
+        assert manager.post(ADD, {"config": config.pk}).status_code == 200
+        assert not StatementImport.objects.exists()
+
+    def test_offers_no_config_of_another_shop(self, send, theirs, manager):
+        raw = maker.xlsx(maker.book(theirs.configs["here"].shortcode))
+
+        assert send(raw, to=theirs.configs["here"]).status_code == 200
+        assert not StatementImport.objects.exists()
+        assert theirs.name not in text(manager.get(ADD))
+
+    @pytest.mark.parametrize("who", ["cashier", "branch_cashier"])
+    def test_is_closed_to(self, ours, browse, who):
+        assert browse(ours.users[who]).get(ADD).status_code == 403
+
+    def test_of_a_branch_admin_is_for_his_branch(self, ours, browse):
+        page = text(browse(ours.users["branch_admin"]).get(ADD))
+
+        assert str(ours.configs["here"].pk) in page
+        assert str(ours.configs["elsewhere"].pk) not in page
+        assert str(ours.configs["shop"].pk) not in page
+
+
+def _receipt():
+    return Receipt.objects.get(number="TKA0000000")
+
+
+class TestARefusedStatement:
+    def test_lists_every_fault_with_its_line(self, send, manager, config):
+        made = maker.book(config.shortcode, count=6, with_charges=False)
+        made.spoil.append(lambda rows: rows[2].update({"Paid In": "<b>1</b>"}))
+        send(maker.text(made), name="statement.csv")
+        work()
+
+        page = manager.get(page_of(StatementImport.objects.get()))
+
+        assert "Refused" in text(page)
+        assert "“<b>1</b>” is no amount." in text(page)
+        assert "<b>1</b>" not in page.content.decode()
+        assert '<td data-label="Line">10</td>' in page.content.decode()
+
+    def test_says_whose_statement_it_is(self, send, manager):
+        send(maker.xlsx(maker.book("600999")))
+        work()
+
+        assert "the statement of 600999" in text(
+            manager.get(page_of(StatementImport.objects.get()))
+        )
+
+
+class TestDiscard:
+    def test_takes_it_away(self, send, manager, config):
+        send(maker.xlsx(maker.book(config.shortcode)))
+        work()
+        statement = StatementImport.objects.get()
+
+        manager.post(do(statement, "discard"))
+
+        statement.refresh_from_db()
+        assert statement.status == "discarded"
+        assert "Discarded" in text(manager.get(page_of(statement)))
+
+
+class TestTheList:
+    def test_says_what_it_is_for_while_it_is_empty(self, manager):
+        assert "No statement was uploaded yet" in text(manager.get(LIST))
+
+    def test_takes_few_statements_and_opens_no_file(
+        self, send, manager, config, django_assert_max_num_queries
+    ):
+        for seed in range(5):
+            send(maker.xlsx(maker.book(config.shortcode, seed=seed)))
+        with django_assert_max_num_queries(20) as seen:
+            page = text(manager.get(LIST, {"environment": config.environment}))
+
+        assert page.count("statement.xlsx") == 5
+        assert not [query for query in seen if '"file"' in query["sql"]]
+
+    def test_of_a_statement_takes_few(self, send, manager, config, django_assert_max_num_queries):
+        send(maker.xlsx(maker.book(config.shortcode, count=30)))
+        work()
+        statement = StatementImport.objects.get()
+        manager.post(do(statement, "apply"))
+        work()
+
+        with django_assert_max_num_queries(24):
+            manager.get(page_of(statement))
