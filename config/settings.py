@@ -169,16 +169,15 @@ TEMPLATES = [
 
 # PostgreSQL is the truth and the queue. The connection goes back to the pool before every call
 # to a provider, so a small pool serves many threads.
-DATABASES = {
-    "default": env.db("DATABASE_URL", default="postgresql://postgres@127.0.0.1:5432/malipo")
-}
-DATABASES["default"].setdefault("OPTIONS", {})
-DATABASES["default"]["OPTIONS"] |= {
+_DATABASE = env.db("DATABASE_URL", default="postgresql://postgres@127.0.0.1:5432/malipo")
+DATABASES = {"default": _DATABASE}
+_DATABASE["OPTIONS"] = _DATABASE.get("OPTIONS", {}) | {
     "pool": {"min_size": 1, "max_size": env("DATABASE_POOL_SIZE"), "timeout": 10},
     # Django switches prepared statements off; the few hot ones that ask for it need them
     # (services/routing.py, services/callbacks.py: a third of the time). PgBouncer: 1.21 or newer.
     "prepare_threshold": 5,
 }
+DATABASE_ROUTERS = ["config.routers.ViewsHoldNoRows"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Redis is a bell and nothing more. Without it Celery stays silent and the sweeps do the work.

@@ -141,6 +141,11 @@ def watch_health() -> None:
 
 
 @shared_task(ignore_result=True)
+def fold_tallies() -> None:
+    run_sweep("fold_tallies", now=timezone.now())
+
+
+@shared_task(ignore_result=True)
 def purge_statement_files() -> None:
     run_sweep("purge_statement_files", now=timezone.now())
 

@@ -21,6 +21,11 @@ from payments.services import arrivals, radar
 logger = logging.getLogger(__name__)
 
 COMPLETED = "completed"
+# Words after which the money is not with the business. Any other ("Pending", "Authorized", one
+# nobody knows) takes nothing back: what is still under way is not gone.
+TAKEN_BACK = frozenset(
+    {"reversed", "cancelled", "canceled", "declined", "rejected", "failed", "expired"}
+)
 # Safaricom knows no such receipt; it may be too young, or another organisation's.
 NOT_FOUND = "2032"
 _SETTLED = frozenset({ReceiptStatus.CREDITED, ReceiptStatus.REVERSED})
@@ -38,9 +43,11 @@ def apply_status(
     word = result.transaction_status.strip().lower()
     if word == COMPLETED:
         _money_there(request, receipt, result, actor=actor, now=now)
-    elif word and receipt is not None:
+    elif word in TAKEN_BACK and receipt is not None:
         source = EvidenceSource.TRANSACTION_STATUS
         radar.note_reversal(receipt, source=source, actor=actor, now=now)
+    elif word not in TAKEN_BACK:
+        logger.warning("a status settles nothing", extra={"request": str(request.pk)})
 
 
 def _money_there(

@@ -144,10 +144,11 @@ def _fold_into(unit: Unit) -> str:
     """  # noqa: S608 - our own names
 
 
+# An array is made once; as a mere subquery, a plan may ask it again for each row, past the limit.
 _FOLD = f"""
     WITH taken AS (
-        DELETE FROM payments_tallychange WHERE id IN (
-            SELECT id FROM payments_tallychange ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED)
+        DELETE FROM payments_tallychange WHERE id = ANY(ARRAY(
+            SELECT id FROM payments_tallychange ORDER BY id LIMIT %s))
         RETURNING *
     ), by_hour AS ({_fold_into(HOURS)}), by_day AS ({_fold_into(DAYS)})
     SELECT count(*) FROM taken

@@ -26,6 +26,8 @@ _WELL_WRITTEN = re.compile(r"(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d{2})?")
 # A letter in the midst of an amount: 5,O00 is a figure somebody typed.
 _BROKEN_AMOUNT = re.compile(r"(?:kshs?|kes)[\s.]*\d[\d,.]*[OoIlSB][\d,.]", re.IGNORECASE)
 _MAX_NAME = 80
+# Stands where a balance or a cost was; no text that is read holds it (sms_text.py).
+_TAIL_MARK = "\x00"
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,7 @@ def parse(text: str) -> Message:
     body = own[heads[0].end() :] if heads else own
     kind = _kind_of(body, has_head=bool(heads))
     named, rest = _named_amounts(body)
-    amounts, bad = _plain_amounts(rest)
+    amounts, bad = _plain_amounts(_before_tail(rest))
     moment, has_date = _moment_of(body)
     party = _party_of(body, kind)
     number, quoted = _codes(own, heads, kind)
@@ -170,8 +172,18 @@ def _named_amounts(body: str) -> tuple[dict[str, Decimal | None], str]:
     for name, pattern in words.NAMED_AMOUNTS:
         for match in pattern.finditer(rest):
             named.setdefault(name, _decimal(match[1]))
-        rest = pattern.sub(" ", rest)
+        rest = pattern.sub(_TAIL_MARK if name in words.TAIL else " ", rest)
     return named, rest
+
+
+def _before_tail(rest: str) -> str:
+    """
+    Return the part the payment is told in: an advertisement behind the balance names sums as well.
+
+    Where nothing is told before, the balance came first, and all counts.
+    """
+    told, _mark, _tail = rest.partition(_TAIL_MARK)
+    return told if words.MONEY.search(told) else rest.replace(_TAIL_MARK, " ")
 
 
 def _plain_amounts(rest: str) -> tuple[tuple[Decimal, ...], tuple[str, ...]]:
@@ -179,6 +191,7 @@ def _plain_amounts(rest: str) -> tuple[tuple[Decimal, ...], tuple[str, ...]]:
     figures = [match[1] or match[2] for match in words.MONEY.finditer(rest)]
     bad = [figure for figure in figures if not _WELL_WRITTEN.fullmatch(figure)]
     bad += [match[0] for match in _BROKEN_AMOUNT.finditer(rest)]
+    bad += [match[0] for match in words.FOREIGN.finditer(rest)]
     good = [amount for figure in figures if (amount := _decimal(figure)) is not None]
     return tuple(dict.fromkeys(good)), tuple(bad)
 
@@ -201,21 +214,28 @@ def _moment_of(body: str) -> tuple[datetime | None, bool]:
 
 
 def _moment(match: re.Match[str]) -> datetime | None:
-    year = int(match["year"])
-    hour, half = int(match["hour"] or 0), (match["half"] or "").upper()
+    day, month, year = _day_of(match)
+    hour, half = int(match["hour"] or 0), (match["half"] or "").upper().replace(".", "")
     if half and not 1 <= hour <= 12:
         return None
     try:
         return datetime(
             year + 2000 if year < 100 else year,
-            int(match["month"]),
-            int(match["day"]),
+            month,
+            day,
             hour % 12 + (12 if half == "PM" else 0) if half else hour,
             int(match["minute"] or 0),
             tzinfo=EAT,
         ).astimezone(EAT)
     except ValueError:
         return None
+
+
+def _day_of(match: re.Match[str]) -> tuple[int, int, int]:
+    if match["iso"]:
+        year, month, day = match["iso"].split("-")
+        return int(day), int(month), int(year)
+    return int(match["day"]), int(match["month"]), int(match["year"])
 
 
 def _party_of(body: str, kind: Kind) -> _Party:

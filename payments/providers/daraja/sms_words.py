@@ -66,7 +66,7 @@ KINDS: tuple[tuple[Kind, re.Pattern[str]], ...] = (
             r"\b(?:transaction|payment|muamala) (?:has )?failed\b",
             r"\binsufficient (?:funds|balance)\b",
             r"\bdo(?:es)? not have (?:enough|sufficient)\b",
-            r"\bhakuna pesa za kutosha\b",
+            r"\b(?:hakuna|huna|hauna) pesa za kutosha\b",
             r"\b(?:imeshindikana|haikufaulu|haijafaulu|imefeli|umekosea pin)\b",
             r"\bwrong pin\b",
         ),
@@ -119,7 +119,10 @@ KINDS: tuple[tuple[Kind, re.Pattern[str]], ...] = (
     (
         Kind.WITHDRAWAL,
         _words(
-            rf"(?<![a-z])(?:[ap]m)?withdrawn? {_CURRENCY}", r"\b(?:ume)?toa\b", r"\bimetolewa\b"
+            rf"(?<![a-z])(?:[ap]m)?withdrawn? {_CURRENCY}",
+            r"\bwithdrawn (?:from|at)\b",
+            r"\b(?:ume)?toa\b",
+            r"\bimetolewa\b",
         ),
     ),
     (
@@ -133,13 +136,22 @@ KINDS: tuple[tuple[Kind, re.Pattern[str]], ...] = (
             r"(?<![a-z])received from\b", r"\b[zi]i?mepokelewa kutoka\b", r"\bimepokewa kutoka\b"
         ),
     ),
-    (Kind.PAID, _words(r"(?<![a-z])paid to\b", r"\bumelipa\b", r"\b[iz]i?melipwa (?:kwa)?\b")),
+    (
+        Kind.PAID,
+        _words(
+            r"(?<![a-z])paid to\b",
+            r"\byou have paid\b",
+            r"\bumelipa\b",
+            r"\b[iz]i?melipwa (?:kwa)?\b",
+        ),
+    ),
     (Kind.SENT_NAME, _words(r"(?<![a-z])sent to\b", r"\b[iz]i?metumwa kwa\b", r"\bumetuma\b")),
 )
 #: Where the names of a message begin: after these the payee or payer stands.
 PARTY = _words(
     r"(?<![a-z])(?:paid|sent) to\b",
     rf"\bumelipa (?:{_CURRENCY}[\d,.]+ )?kwa\b",
+    rf"\byou have paid (?:{_CURRENCY}[\d,.]+ )?to\b",
     rf"\bumetuma (?:{_CURRENCY}[\d,.]+ )?kwa\b",
     r"\b[iz]i?me(?:tumwa|lipwa) kwa\b",
     r"(?<![a-z])received from\b",
@@ -161,7 +173,8 @@ PARTY_END = _words(
 )
 ACCOUNT = re.compile(
     r"\b(?:for account|account (?:number|no\.?)|(?:kwa )?akaunti(?: (?:nambari|namba|no\.?))?)\s*:?\s*"
-    r"(?P<account>.*?)\s*(?:(?:\b(?:on|tarehe|siku|mnamo)\s+|\b)\d{1,2}/\d{1,2}/\d{2}|\bnew\b|\bbaki\b|\. |$)",
+    r"(?P<account>.*?)\s*(?:\b(?:on|tarehe|siku|mnamo)\s+\d{1,4}[/.-]\d{1,2}[/.-]\d{2}|"
+    r"\b\d{1,2}/\d{1,2}/\d{2}|\bnew\b|\bbaki\b|\. |$)",
     re.IGNORECASE,
 )
 #: Amounts with a name of their own: none of them is what was paid.
@@ -173,15 +186,21 @@ NAMED_AMOUNTS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("balance", _words(rf"\b(?:balance|baki)\b(?:[^\d.]|\.(?!\d))\D{{0,60}}?{_NUMBER}")),
     ("balance", _words(rf"\b(?:m-?pesa|business) account\s*:\D{{0,8}}{_NUMBER}")),
 )
+#: What comes behind these names is no amount of the payment: a message ends with an advertisement.
+TAIL = frozenset({"left", "cost", "balance"})
+#: Shillings that are not Kenya's: no message of M-Pesa here has them.
+FOREIGN = re.compile(r"(?<![a-z])(?:tshs?|tzs|ushs?|ugx)[\s.]*\d[\d,.]*", re.IGNORECASE)
 #: Whose balance a message ends with; a business's form has another than a person's.
 BALANCE_OF = re.compile(
     r"\b(?:new\s+)?(?P<whose>m-?pesa|business|account|utility|m-?shwari|merchant|organi[sz]ation)"
     r"(?:\s+account)?\s+balance\b|\bbaki (?:yako|mpya)\s+(?:mpya )?(?:ya|katika) (?P<baki>m-?pesa|biashara)",
     re.IGNORECASE,
 )
+#: 1/2/26 as M-Pesa writes it; 01-02-2026, 1.2.26 and 2026-02-01 as banks and people do.
 DATE_TIME = re.compile(
-    r"(?P<day>\d{1,2})/(?P<month>\d{1,2})/(?P<year>\d{4}|\d{2})(?!\d)\s*(?:at|saa|,)?\s*"
-    r"(?:(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::\d{2})?\s?(?P<half>[ap]m)?)?",
+    r"(?:(?<!\d)(?P<day>\d{1,2})(?P<by>[/.-])(?P<month>\d{1,2})(?P=by)(?P<year>\d{4}|\d{2})(?!\d)"
+    r"|(?P<iso>\d{4}-\d{2}-\d{2}))[\sT]*(?:at|saa|,)?\s*"
+    r"(?:(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::\d{2})?\s?(?P<half>[ap]\.?m)?)?",
     re.IGNORECASE,
 )
 POCHI = _words(r"\bbusiness balance\b", r"\bvia pochi\b", r"\bbaki ya biashara\b")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
+from django.core.management import call_command
 from django.db import connection
 from django.db.models import Count, Q, Sum
 from django.db.models.functions import ExtractHour, TruncDate
@@ -159,7 +161,7 @@ class TestFolding:
         HourSum.objects.update(count=99, amount=1)
         DaySum.objects.all().delete()
 
-        tallies.rebuild()
+        call_command("rebuild_tallies", stdout=io.StringIO())
 
         for unit in (tallies.HOURS, tallies.DAYS):
             rows = tallies.counted(Q(), "status", since=START, unit=unit)
