@@ -192,6 +192,9 @@ class ConfigOutput(serializers.Serializer):
     is_active = serializers.BooleanField()
     is_default = serializers.BooleanField()
     health = serializers.CharField()
+    health_reason = serializers.CharField(
+        help_text="Why health is not ok; empty where it is, or status says it."
+    )
     suspended_reason = serializers.CharField()
     version = serializers.SerializerMethodField()
     previous_version = serializers.SerializerMethodField()

@@ -191,7 +191,7 @@ class TestABreaker:
             "Main till": "breaker_open",
             "Second till": "chosen",
         }
-        assert shown["health"] == "down"
+        assert (shown["health"], shown["health_reason"]) == ("down", "breaker_open")
 
 
 class TestTheProbe:
