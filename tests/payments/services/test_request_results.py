@@ -9,7 +9,14 @@ import pytest
 from django.test import Client
 
 from payments.callback_urls import callback_path
-from payments.models import AccountBalance, ProviderCallback, ProviderRequest, Receipt, Review
+from payments.models import (
+    AccountBalance,
+    PaymentConfig,
+    ProviderCallback,
+    ProviderRequest,
+    Receipt,
+    Review,
+)
 from payments.receipt_choices import RequestKind
 from payments.services import request_words, requests
 from payments.services.money_audit import audit_money
@@ -43,7 +50,8 @@ KINDS = {
 @pytest.fixture
 def make_request(shop, make_config, actor, now):
     def make(kind, *, shortcode="000000", receipt_number=""):
-        config = make_config(
+        config = PaymentConfig.objects.filter(shop=shop, shortcode=shortcode).first()
+        config = config or make_config(
             shop, provider="mpesa_paybill", shortcode=shortcode, credentials=WITH_INITIATOR
         )
         version = requests.version_with_initiator(config)
@@ -137,6 +145,21 @@ class TestStatusAnswers:
 
         held.refresh_from_db()
         assert (held.status, Receipt.objects.count()) == ("unallocated", 1)
+
+    @pytest.mark.parametrize(
+        ("word", "becomes"),
+        [
+            *[(word, "reversed") for word in ("Reversed", "REVERSED", " Cancelled ", "declined")],
+            *[(word, "unallocated") for word in ("Pending", "Authorized", "Kamili", "", "Completed")],
+        ],
+    )
+    def test_take_money_back_by_their_last_word_alone(self, make_request, word, becomes):
+        post(make_request(RequestKind.STATUS, receipt_number="SFT31A0001"), self.BODY)
+
+        again = make_request(RequestKind.STATUS, receipt_number="SFT31A0001")
+        assert post(again, self.BODY.replace('"Completed"', f'"{word}"')) == "applied"
+
+        assert Receipt.objects.get().status == becomes
 
     def test_keep_the_payer_as_initials_and_mask(self, make_request):
         row = make_request(RequestKind.STATUS, receipt_number="SFT31A0001")
