@@ -42,6 +42,7 @@ OUTPUT = {
     "is_active",
     "is_default",
     "health",
+    "health_reason",
     "suspended_reason",
     "version",
     "previous_version",
