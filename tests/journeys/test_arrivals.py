@@ -94,6 +94,29 @@ class TestByReference:
         assert Receipt.objects.get().status == "credited"
         assert Evidence.objects.filter(source="c2b_confirmation").count() == 1
 
+    @pytest.mark.parametrize("asks_first", [True, False])
+    @pytest.mark.parametrize("options", [
+        {}, {"questions": 2}, {"late_questions": 1}, {"confirmations": 2},
+        {"questions": 2, "late_questions": 2, "confirmations": 2, "confirm_after_s": 0},
+    ], ids=str)  # fmt: skip
+    def test_told_by_safaricom_itself_is_one_credit(
+        self, teller, paybill, daraja, asks_first, options
+    ):
+        daraja.know_urls(paybill.shortcode, paybill.pk)
+        daraja.engine.knobs.turn(c2b_validates=asks_first)
+        daraja.set_default("unreachable")
+        asked = teller.sell()
+
+        number = daraja.pay_c2b(
+            paybill.shortcode, 150, reference=asked["account_reference"], client=Client(), **options
+        )
+
+        seen = teller.look(asked)
+        assert (seen["paid"], seen["receipt_number"]) == (True, number)
+        assert moves_of(asked) == ["created", "pending", "completed"]
+        assert Receipt.objects.get().status == "credited"
+        assert Evidence.objects.filter(source="c2b_confirmation").count() == 1
+
     def test_of_a_question_alone_moves_nothing(self, teller, paybill, daraja, clock):
         asked = teller.sell()
         told = body(paybill, now=clock.now, BillRefNumber=asked["account_reference"])

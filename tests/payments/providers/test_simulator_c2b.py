@@ -171,6 +171,34 @@ class TestValidation:
         assert len(told(caller)) == paid
         assert caller.engine.ledger.validations[0].outcome == "silent"
 
+    def test_may_ask_twice_and_hear_the_first_answer_alone(self, caller):
+        receipt = pay(caller, questions=2)
+        first, second = caller.engine.due(caller.now)
+
+        answer(caller, first, {"ResultCode": "0"})
+        answer(caller, second, {"ResultCode": "C2B00012"})
+
+        assert first.body == second.body
+        assert [body["TransID"] for _, body in told(caller)] == [receipt]
+        assert len(caller.engine.ledger.validations) == 1
+
+    @pytest.mark.parametrize("is_on", [True, False])
+    def test_may_come_behind_the_confirmation_and_decides_nothing(self, caller, is_on):
+        caller.engine.knobs.turn(c2b_validates=is_on)
+        pay(caller, late_questions=1, confirm_after_s=5)
+        if is_on:
+            [asked] = caller.engine.due(caller.now)
+            answer(caller, asked, {"ResultCode": "0"})
+        caller.wait(5)
+
+        confirmation, late = caller.engine.due(caller.now)
+        answer(caller, late, {"ResultCode": "C2B00012"})
+
+        assert (confirmation.kind, late.kind) == ("c2b_confirmation", "c2b_validation")
+        assert json.loads(late.body)["OrgAccountBalance"] == ""
+        assert len(caller.engine.ledger.money) == 1
+        assert len(caller.engine.ledger.validations) == is_on
+
     def test_an_answer_after_eight_seconds_is_none(self, caller):
         register(caller, response_type="Cancelled")
         _, callback = self.ask(caller)

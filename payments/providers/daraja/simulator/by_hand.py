@@ -38,7 +38,9 @@ class HandPayment:
     """
     One payment somebody makes; business is the paybill or till that was typed.
 
-    confirmations and confirm_after_s are how often and how late the business is told of it;
+    confirmations and confirm_after_s are how often and how late the business is told of it.
+    questions is how often it is asked first (with validation on; its first answer counts),
+    late_questions how often once more behind the confirmation, when nothing hangs on the answer.
     msisdn_form and names win over the knobs.
     """
 
@@ -50,6 +52,8 @@ class HandPayment:
     name: str = ""
     confirmations: int = 1
     confirm_after_s: float = 0.0
+    questions: int = 1
+    late_questions: int = 0
     msisdn_form: str = ""
     names: str = ""
 
@@ -95,10 +99,7 @@ class HandDesk:
         if registration is None or not self.knobs.c2b_validates:
             self._complete(payment, transaction, at)
             return transaction.receipt_number
-        body = c2b_wire.body(transaction, self._told_as(payment, registration.version))
-        serial = self.timeline.post_soon(
-            registration.validation_url, body, at, kind="c2b_validation"
-        )
+        serial, *_repeats = self._ask(payment, transaction, at, times=max(1, payment.questions))
         self._asked[serial] = payment, transaction
         too_late = at + timedelta(seconds=self.knobs.validation_wait_s)
         self.timeline.at(too_late, partial(self._hear_nothing, serial))
@@ -178,6 +179,24 @@ class HandDesk:
                 kind="c2b_confirmation",
                 after_s=payment.confirm_after_s,
             )
+
+        late, after_s = payment.late_questions, payment.confirm_after_s
+        self._ask(payment, transaction, at, times=late, after_s=after_s)
+
+    def _ask(
+        self,
+        payment: HandPayment,
+        transaction: Transaction,
+        at: datetime,
+        *,
+        times: int,
+        after_s: float = 0.0,
+    ) -> list[int]:
+        """Put questions on the timeline; return their serials."""
+        registration = self.registrations.registered[transaction.shortcode]
+        body = c2b_wire.body(transaction, self._told_as(payment, registration.version))
+        post = partial(self.timeline.post_soon, registration.validation_url, body, at)
+        return [post(kind="c2b_validation", after_s=after_s) for _ in range(times)]
 
     def _told_as(self, payment: HandPayment, version: str) -> c2b_wire.ToldAs:
         usual = "hash" if version == "v1" else "mask"
