@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db.models import Exists, OuterRef, Q
 
@@ -53,6 +53,14 @@ class Known:
     is_doubted: bool
 
 
+class Told(NamedTuple):
+    """What a line said of a payment; the digest tells it from another line that says the same."""
+
+    amount: Decimal
+    at: datetime
+    digest: str
+
+
 @dataclass(slots=True)
 class Judged:
     """A line and what came of looking at it."""
@@ -90,8 +98,8 @@ class Judge:
     def __init__(self, config: PaymentConfig) -> None:
         self._config = config
         self._siblings = set(matching.siblings(config))
-        # Payments of this file by receipt: amount and moment; and the charges beside them.
-        self._told: dict[str, tuple[Decimal, datetime]] = {}
+        # Payments of this file by receipt, and the charges beside them.
+        self._told: dict[str, Told] = {}
         self._charged: dict[str, Line] = {}
         self._expected = _Charges(config)
 
@@ -107,7 +115,7 @@ class Judge:
         line: Line,
         receipts: dict[str, Known],
         digests: set[str],
-        earlier: dict[str, tuple[Decimal, datetime]],
+        earlier: dict[str, Told],
     ) -> Judged:
         found = Judged(line, line.digest)
         receipt = receipts.get(line.linked) or receipts.get(line.receipt_number)
@@ -134,7 +142,8 @@ class Judge:
         if number not in self._charged or number not in self._told:
             return
         charge = self._charged.pop(number)
-        expected = self._expected.of(*self._told[number])
+        told = self._told[number]
+        expected = self._expected.of(told.amount, told.at)
         is_sure = bool(expected) or self._expected.knows_bearer
         if expected is not None and is_sure and expected != charge.withdrawn:
             note = problem(ProblemCode.CHARGE_DIFFERS, f"{expected:,}", line=charge.number)
@@ -159,10 +168,10 @@ class Judge:
                 said = f"{ours:%d-%m-%Y %H:%M:%S}"
                 found.notes.append(problem(ProblemCode.TIME_DIFFERS, said, line=line.number))
 
-    def _contradict(self, found: Judged, earlier: tuple[Decimal, datetime] | None) -> None:
+    def _contradict(self, found: Judged, earlier: Told | None) -> None:
         """Compare a payment with what this file, or an earlier one, said of the same receipt."""
         line = found.line
-        said = (line.paid_in, line.completed_at)
+        said = Told(line.paid_in, line.completed_at, found.digest)
         before = self._told.setdefault(line.receipt_number, earlier or said)
         if before != said and not found.is_known:
             found.state = LineState.CONFLICT
@@ -206,17 +215,17 @@ class Judge:
         found.sort(key=lambda row: row.shop_id != self._config.shop_id)
         return {row.number: row for row in found}
 
-    def _earlier(self, numbers: set[str]) -> tuple[set[str], dict[str, tuple[Decimal, datetime]]]:
+    def _earlier(self, numbers: set[str]) -> tuple[set[str], dict[str, Told]]:
         """Return the digests of lines told before, and the payments among them by receipt."""
         rows = StatementLine.objects.filter(
             shop=self._config.shop_id, config__in=self._siblings, receipt_number__in=numbers
         ).values_list("receipt_number", "digest", "kind", "paid_in", "completed_at")
         digests: set[str] = set()
-        payments: dict[str, tuple[Decimal, datetime]] = {}
+        payments: dict[str, Told] = {}
         for number, digest, kind, paid_in, completed_at in rows.order_by("id"):
             digests.add(digest)
             if kind == LineKind.PAYMENT:
-                payments.setdefault(number, (paid_in, completed_at))
+                payments.setdefault(number, Told(paid_in, completed_at, digest))
         return digests, payments
 
 

@@ -99,7 +99,9 @@ class ProblemCode(TextChoices):
     CHARGE_DIFFERS = "charge_differs", gettext_lazy("By the tariff the charge would be %(value)s.")
     CONTRADICTS = (
         "contradicts",
-        gettext_lazy("The receipt %(value)s was told before with another amount or time."),
+        gettext_lazy(
+            "The receipt %(value)s is on another line too, with another amount, time or balance."
+        ),
     )
     FOREIGN = (
         "foreign",

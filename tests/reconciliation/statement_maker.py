@@ -200,6 +200,10 @@ def money(amount: Decimal) -> str:
     return f"{amount:,.2f}"
 
 
+def amount_in(row: dict[str, Any], column: str) -> Decimal:
+    return Decimal(row[column].replace(",", ""))
+
+
 def written(at: datetime) -> str:
     return f"{at.astimezone(NAIROBI):%d-%m-%Y %H:%M:%S}"
 

@@ -9,8 +9,6 @@ from typing import Any
 from audit.actors import Actor
 from payments.choices import ReceiptChannel, ReceiptStatus
 from payments.models import PaymentConfig, Receipt
-from payments.providers.base import ArrivedMoney
-from payments.services.arrival_rows import new_row
 from reconciliation.models import StatementImport, StatementLine
 from reconciliation.statements import importing, working
 from tests.payments.services.arrival_world import ask, say, yes
@@ -66,20 +64,22 @@ def paid_prompt(config: PaymentConfig, entry: Entry) -> None:
 
 def in_books(config: PaymentConfig, entries: Iterable[Entry]) -> None:
     """Let the ledger know payments by C2B, in bulk."""
-    rows = []
-    for entry in entries:
-        money = ArrivedMoney(
-            receipt_number=entry.receipt,
+    Receipt.objects.bulk_create(
+        Receipt(
+            shop_id=config.shop_id,
+            environment=config.environment,
+            family=config.family,
+            config=config,
+            number=entry.receipt,
             amount=entry.change,
-            shortcode=config.shortcode,
+            status=ReceiptStatus.UNALLOCATED,
+            channel=ReceiptChannel.C2B,
             account_reference=entry.account,
             paid_at=entry.at,
-            msisdn=entry.msisdn,
+            created_at=entry.at,
         )
-        row = new_row(money, config=config, channel=ReceiptChannel.C2B, now=entry.at)
-        row.status = ReceiptStatus.UNALLOCATED
-        rows.append(row)
-    Receipt.objects.bulk_create(rows)
+        for entry in entries
+    )
 
 
 def payments_in(made: Book) -> list[Entry]:
