@@ -27,7 +27,7 @@ from tenants.throttling import Allowance
 logger = logging.getLogger(__name__)
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,100}")
-_PROBES = frozenset({"/healthz", "/readyz"})
+_PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
 # For browsers: they need the content security policy of the long chain.
 _PAGES = frozenset({"/api/schema", "/api/docs"})
 _NEXT = Callable[[HttpRequest], HttpResponseBase]

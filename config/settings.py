@@ -8,49 +8,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import environ
 from csp.constants import NONCE, NONE, SELF
 from django.utils.translation import gettext_lazy as _
 
 from config import keys, logs, openapi
+from config.environment import env
 from config.schedule import BEAT_SCHEDULE
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-
-env = environ.FileAwareEnv(
-    DEBUG=(bool, False),
-    ALLOWED_HOSTS=(list, []),
-    CSRF_TRUSTED_ORIGINS=(list, []),
-    REDIS_URL=(str, ""),
-    PUBLIC_BASE_URL=(str, ""),
-    DARAJA_SANDBOX_URL=(str, "https://sandbox.safaricom.co.ke"),
-    DARAJA_PRODUCTION_URL=(str, "https://api.safaricom.co.ke"),
-    AIRTEL_SANDBOX_URL=(str, "https://openapiuat.airtelkenya.com"),
-    AIRTEL_PRODUCTION_URL=(str, "https://openapi.airtelkenya.com"),
-    CALLBACK_ALLOWED_NETWORKS=(list, []),
-    TRUSTED_PROXIES=(list, []),
-    DARAJA_CERTIFICATE_FILE_SANDBOX=(str, ""),
-    DARAJA_CERTIFICATE_FILE_PRODUCTION=(str, ""),
-    DARAJA_CONNECT_TIMEOUT_S=(float, 3.0),
-    DARAJA_TOTAL_TIMEOUT_S=(float, 20.0),
-    DARAJA_PULL_METHOD=(str, "POST"),
-    PAYMENT_EXPIRY_S=(int, 300),
-    QUERY_BUDGET_PER_MINUTE=(int, 5),
-    REVERSAL_RECHECK_ABOVE=(int, 10_000),
-    STK_RATE_PER_SHOP_PER_MINUTE=(int, 60),
-    STK_RATE_PER_PHONE_PER_MINUTE=(int, 10),
-    API_RATE_PER_KEY_PER_MINUTE=(int, 600),
-    BREAKER_FAILURES=(int, 5),
-    BREAKER_COOLING_S=(int, 30),
-    UPSTREAM_CALLS_PER_PROCESS=(int, 180),
-    DATABASE_POOL_SIZE=(int, 12),
-    RAW_BODY_RETENTION_DAYS=(int, 90),
-    STATEMENT_MAX_MB=(int, 25),
-    EMAIL_FROM=(str, "malipo@localhost"),
-    AUDIT_ANCHOR_DIR=(str, ""),
-    LOG_LEVEL=(str, "INFO"),
-    LOG_FORMAT=(str, ""),
-)
 
 DEBUG = env("DEBUG")
 
@@ -77,6 +42,7 @@ CSRF_TRUSTED_ORIGINS = env("CSRF_TRUSTED_ORIGINS") or (
     [PUBLIC_BASE_URL] if PUBLIC_BASE_URL.startswith("https://") else []
 )
 TRUSTED_PROXIES = env("TRUSTED_PROXIES")
+METRICS_ALLOWED_NETWORKS = env("METRICS_ALLOWED_NETWORKS")
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
 APPEND_SLASH = False  # api.md: a slash too many is 404, never a redirect
@@ -259,7 +225,7 @@ X_FRAME_OPTIONS = "DENY"
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_SSL_REDIRECT = not DEBUG
-SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^cb/"]
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$", r"^cb/"]
 SECURE_HSTS_SECONDS = 0 if DEBUG else 31_536_000
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = not DEBUG
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None

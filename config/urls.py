@@ -6,7 +6,7 @@ from django.views.decorators.cache import cache_page
 from django.views.generic import RedirectView
 
 from payments.api.docs import DocsView, SchemaView
-from reconciliation import operations
+from reconciliation import metrics, operations
 
 handler404 = "payments.api.errors.not_found"
 handler500 = "payments.api.errors.server_error"
@@ -24,4 +24,5 @@ urlpatterns = [
     path("api/docs", DocsView.as_view(), name="docs"),
     path("healthz", operations.healthz),
     path("readyz", operations.readyz),
+    path("metrics", metrics.metrics),
 ]
