@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import timedelta
 
 import pytest
 import time_machine
+from django.apps import apps
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
@@ -51,6 +54,28 @@ def _recorded():
     )
 
 
+def without_ids(body):
+    return {name: value for name, value in body.items() if name != "request_id"}
+
+
+def quiet_look(till, body):
+    """Return the status, the bytes and the statements, without their values, of one check."""
+    statements = []
+
+    def note(execute, sql, params, many, context):
+        statements.append(re.sub(r'"s\d+_x\d+"', "a savepoint", str(sql)))
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(note):
+        answer = till.post(PATH, body)
+    return answer.status_code, answer.content, statements
+
+
+def everything_kept():
+    """Return how many rows each table holds; a key's last use and rates are no rows of a check."""
+    return {model.__name__: model._base_manager.count() for model in apps.get_models()}
+
+
 class TestAReceiptSafaricomToldUsOf:
     def test_is_genuine_until_it_is_used(self, cashier, paybill, daraja):
         number = daraja.pay_c2b("600100", 150, reference="KIOSK", client=Client())
@@ -84,16 +109,49 @@ class TestAReceiptSafaricomToldUsOf:
         assert answer["answer"] == "amount_differs"
         assert "1,500.00" in answer["message"]["sw"]
 
-    def test_is_not_the_neighbours_to_see(self, api, neighbour_key, paybill, daraja):
+    @pytest.mark.parametrize("asks", [True, False], ids=["may ask", "may not ask"])
+    @pytest.mark.parametrize("form", ["code", "message"])
+    def test_is_not_the_neighbours_to_see(
+        self, api, neighbour, neighbour_key, make_config, paybill, daraja, asks, form
+    ):
+        """I25: byte by byte, and statement by statement, as if it had never been."""
+        make_config(
+            neighbour, provider="mpesa_paybill", shortcode="600200",
+            credentials=WITH_INITIATOR if asks else None,
+        )  # fmt: skip
         number = daraja.pay_c2b("600100", 150, client=Client())
+        receipt = Receipt.objects.get(number=number)
+        never = f"{number[:3]}{number[:2:-1]}"
+        # The first check of a process asks more of the database: the token, the types.
+        quiet_look(api(neighbour_key), {"receipt_number": f"{number[:3]}ZZZ9999"})
 
-        other, never = (
-            api(neighbour_key).post(PATH, {"receipt_number": each}).json()
-            for each in (number, f"{number[:3]}ZZZ9999")
+        theirs, nobodys = (
+            quiet_look(
+                api(neighbour_key),
+                {"receipt_number": each}
+                if form == "code"
+                else {"sms": till_message(receipt, number=each)},
+            )
+            for each in (number, never)
         )
 
-        assert other == never
-        assert (other["answer"], other["receipt"]) == ("not_seen_yet", None)
+        assert theirs == nobodys
+        told = json.loads(theirs[1])
+        assert (told["answer"], told["receipt"]) == ("not_seen_yet", None)
+
+    def test_is_not_the_neighbours_to_claim(self, api, neighbour_key, paybill, daraja):
+        number = daraja.pay_c2b("600100", 150, client=Client())
+        claim = {"order_ref": "S-1", "amount": "150"}
+
+        theirs, nobodys = (
+            api(neighbour_key).post(
+                "/receipts/claim", {**claim, "receipt_number": each}, Idempotency_Key=each
+            )
+            for each in (number, f"{number[:3]}{number[:2:-1]}")
+        )
+
+        assert theirs.status_code == nobodys.status_code == 404
+        assert without_ids(theirs.json()) == without_ids(nobodys.json())
 
 
 class TestAReceiptNobodyToldUsOf:
@@ -213,6 +271,24 @@ class TestTheInput:
         assert error["field"] == field
         assert error["code"] in {code, "invalid_text"}
         assert ReceiptCheck.objects.count() == 0
+
+    @pytest.mark.parametrize(
+        "text",
+        ["\u202e{}", "{}\x07", "{}" + " x" * 5_000, "{}\ud800"],
+        ids=["turned", "control", "10 kB", "half a surrogate"],
+    )
+    def test_that_cannot_be_read_is_written_nowhere(self, cashier, till, caplog, text):
+        marked = "JABALIMARK0712345987"
+        cashier.post(PATH, {"receipt_number": "UKK1234567"})
+        before = everything_kept()
+
+        with caplog.at_level("DEBUG"):
+            answer = cashier.post(PATH, {"sms": text.format(f"UKO5V187SF Confirmed. {marked}")})
+
+        assert answer.status_code == 400
+        assert marked not in answer.content.decode()
+        assert everything_kept() == before
+        assert marked not in str([vars(record) for record in caplog.records])
 
     def test_says_in_both_languages_what_could_not_be_read(self, cashier, till):
         answer = cashier.post(PATH, {"sms": "\u202eUKO5V187SF Confirmed"}).json()
