@@ -162,7 +162,7 @@ class Judge:
         elif receipt.status == ReceiptStatus.REVERSED:
             found.state = LineState.REVERSED
         else:
-            found.state, found.needs_door = LineState.MATCHED, _tells_news(receipt)
+            found.state, found.needs_door = _state_of(receipt), _tells_news(receipt)
             if receipt.paid_at and abs(receipt.paid_at - line.completed_at) > _CLOCKS_DIFFER:
                 ours = receipt.paid_at.astimezone(line.completed_at.tzinfo)
                 said = f"{ours:%d-%m-%Y %H:%M:%S}"
@@ -227,6 +227,12 @@ class Judge:
             if kind == LineKind.PAYMENT:
                 payments.setdefault(number, Told(paid_in, completed_at, digest))
         return digests, payments
+
+
+def _state_of(receipt: Known) -> LineState:
+    """Say how a line stands that agrees with a receipt; one we have of a statement is no witness."""
+    is_learnt = receipt.channel == ReceiptChannel.STATEMENT and receipt.payment_id is None
+    return LineState.ONLY_SAFARICOM if is_learnt else LineState.MATCHED
 
 
 def _tells_news(receipt: Known) -> bool:
