@@ -195,9 +195,9 @@ def _learn(receipt: Receipt, told: Receipt, *, now: datetime) -> bool:
         _doubt_amount(receipt, now=now)
     learnt = [name for name in _LEARNT if not getattr(receipt, name) and getattr(told, name)]
     if receipt.channel == ReceiptChannel.MANUAL:
-        # So far it was a person's word, also about whose number it is.
-        learnt += ["channel", "family"]
-    if receipt.amount is None and receipt.payment and receipt.payment.amount == told.amount:
+        # So far it was a person's word, also about how much it is and whose number.
+        learnt += ["channel", "family", "amount"]
+    elif receipt.amount is None and receipt.payment and receipt.payment.amount == told.amount:
         learnt.append("amount")
     for name in learnt:
         setattr(receipt, name, getattr(told, name))

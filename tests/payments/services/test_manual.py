@@ -30,6 +30,7 @@ from payments.services.manual import ManualPayment
 from payments.services.money_audit import audit_money
 from payments.services.representation import explanation_of
 from tests.backoffice import ours
+from tests.payments.services.arrival_world import body, confirm
 
 __all__ = ["ours"]
 pytestmark = pytest.mark.django_db
@@ -283,6 +284,21 @@ class TestVoiding:
             "released",
         )
         assert AuditEntry.objects.filter(action="receipt.released").count() == 1
+        assert audit_money() == []
+
+    def test_of_a_wrong_amount_leaves_the_money_that_really_came(
+        self, write_down, paybill, actor, now
+    ):
+        payment = write_down("100", reference=NUMBER)
+        confirm(paybill, body(paybill, now=now, TransID=NUMBER, TransAmount="150.00"), now=now)
+        assert payment.reviews.get().code == "AMOUNT_MISMATCH"
+        assert Receipt.objects.get().amount == Decimal(150)
+        assert audit_money() == []
+
+        manual.void(payment=payment, reason="Wrong amount", actor=actor, now=now)
+
+        receipt = Receipt.objects.get()
+        assert (receipt.status, receipt.amount) == ("unallocated", Decimal(150))
         assert audit_money() == []
 
     def test_lets_the_order_be_paid_again(self, write_down, actor, now):
