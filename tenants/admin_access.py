@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 from django.db.models import Model, Q, QuerySet
 from django.utils import timezone
 
+from tenants.choices import Environment
 from tenants.models import Branch, Membership, Shop
 from tenants.roles import Action, Grant, Role, grant, may
 from tenants.support import live_access
@@ -90,6 +91,13 @@ def branches_with(user: User, action: Action, *, now: datetime) -> QuerySet[Bran
 def is_bound(user: User, shop_id: Any) -> bool:
     """Tell whether the user's membership of the shop is bound to branches."""
     return any(m.branch_ids for m in user.active_memberships if m.shop_id == shop_id)
+
+
+def grant_in(role: str, action: Action, row: Model) -> Grant:
+    """Tell how far the role may do it to this row; a right of the sandbox ends where money is real."""
+    granted = grant(role, action)
+    is_real = getattr(row, "environment", "") != Environment.SANDBOX
+    return Grant.NO if granted is Grant.SANDBOX_ONLY and is_real else granted
 
 
 def start_of_day(now: datetime) -> datetime:

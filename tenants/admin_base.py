@@ -16,6 +16,7 @@ from tenants import support
 from tenants.admin_access import (
     Fence,
     fence_of,
+    grant_in,
     is_bound,
     memberships_with,
     rows_for,
@@ -182,7 +183,7 @@ class ShopScopedModelAdmin(ObjectActionsMixin, BackOfficeAdmin):
         return obj.shop_id
 
     def grant_on(self, request: HttpRequest, action: Action, obj: Model) -> Grant:
-        return grant(request.user.role_in(self.shop_id_of(obj)), action)
+        return grant_in(request.user.role_in(self.shop_id_of(obj)), action, obj)
 
     def may_do(self, request: HttpRequest, action: Action | None, obj: Model) -> bool:
         if action is None or not request.user.is_active:

@@ -16,6 +16,7 @@ from payments.admin.history import Story, said
 from payments.admin.looks import choice_badge
 from payments.admin.manual import VOID, ManualPages
 from payments.admin.refund_acts import ASK_REFUND, AsksForRefunds, repeat_payer_note
+from payments.admin.retrying import RETRY, AsksCustomers
 from payments.admin.revealing import REVEAL_PHONE, RevealsPhone
 from payments.admin.search import payments_found_by
 from payments.admin.tables import tables_of
@@ -42,7 +43,7 @@ _ASKABLE = LIVE_STATUSES | {PaymentStatus.EXPIRED, PaymentStatus.FAILED}
 
 
 @admin.register(Payment)
-class PaymentAdmin(AsksForRefunds, RevealsPhone, ManualPages, ShopScopedModelAdmin):
+class PaymentAdmin(AsksCustomers, AsksForRefunds, RevealsPhone, ManualPages, ShopScopedModelAdmin):
     """The ledger: read only, for no form may make a payment paid."""
 
     view_action = Action.LIST_PAYMENTS
@@ -77,6 +78,7 @@ class PaymentAdmin(AsksForRefunds, RevealsPhone, ManualPages, ShopScopedModelAdm
                 payment.origin == PaymentOrigin.PROMPT and payment.status in _ASKABLE
             ),
         ),
+        RETRY,
         ASK_REFUND,
         REVEAL_PHONE,
         VOID,

@@ -37,7 +37,8 @@ from payments.services.transitions import Change, write_changes
 from payments.states import LIVE_STATUSES
 
 _COOLS_DOWN = frozenset({"17", "1001"})
-_RETRIED = (PaymentStatus.FAILED, PaymentStatus.EXPIRED, PaymentStatus.PENDING)
+#: The statuses in which asking again may help at all.
+RETRIED = (PaymentStatus.FAILED, PaymentStatus.EXPIRED, PaymentStatus.PENDING)
 
 
 def retry_payment(
@@ -80,7 +81,7 @@ def _last_attempt(payment: Payment) -> Attempt:
 
 
 def _refuse_hopeless(payment: Payment, last: Attempt) -> None:
-    if payment.status not in _RETRIED:
+    if payment.status not in RETRIED:
         raise RetryNotAllowed(f"A {payment.status} payment is not retried.")
     if last.round >= MAX_ATTEMPTS:
         raise RetryNotAllowed(f"At most {MAX_ATTEMPTS} attempts. Start a new payment.")
