@@ -129,6 +129,25 @@ def open_unresolved(attempt: Attempt, *, now: datetime) -> Review:
     return review
 
 
+def open_unlisted(payment: Payment, *, now: datetime) -> Review:
+    """Open a review about a payment without a receipt that Safaricom's books lack, once."""
+    review, is_new = Review.objects.get_or_create(
+        payment=payment,
+        code=ReviewCode.NOT_AT_SAFARICOM,
+        subject=str(payment.pk),
+        defaults={
+            "shop_id": payment.shop_id,
+            "environment": payment.environment,
+            # Only a query said that it was paid.
+            "blocking": True,
+            "opened_at": now,
+        },
+    )
+    if is_new:
+        _announce(review, now=now)
+    return review
+
+
 def open_about(
     receipt: Receipt,
     code: str,

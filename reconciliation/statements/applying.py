@@ -28,7 +28,7 @@ from payments.services import arrivals
 from payments.services.arrivals import ForeignReceipt
 from reconciliation.choices import LineKind, LineState, RunKind, RunOutcome, StatementStatus
 from reconciliation.models import Run, StatementImport, StatementLine
-from reconciliation.statements import reversing, taking
+from reconciliation.statements import missing, reversing, taking
 from reconciliation.statements.importing import actor_of
 from reconciliation.statements.judging import Judge
 from reconciliation.statements.lines import Line
@@ -167,6 +167,7 @@ class _Applying:
     def _finish(self) -> None:
         self._try_again()
         reversing.note_reversals(self._statement, now=self._clock())
+        missing.doubt_missing(self._statement, now=self._clock())
         now = self._clock()
         counts = _counts(self._statement)
         with transaction.atomic():
