@@ -51,6 +51,9 @@ class ProviderCallback(models.Model):
     settled_at = models.DateTimeField(_("settled"), null=True, blank=True)
     processing_ms = models.PositiveIntegerField(null=True, blank=True)
 
+    # When this process took it in hand, by time.perf_counter; no column.
+    locked_s: float | None = None
+
     class Meta:
         verbose_name = _("callback")
         verbose_name_plural = _("callback inbox")

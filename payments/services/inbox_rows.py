@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -67,7 +68,11 @@ def due(*, now: datetime, limit: int) -> list[uuid.UUID]:
 
 def lock(ids: Sequence[uuid.UUID]) -> list[ProviderCallback]:
     """Lock the rows that are still new; those in another worker's hands are left out."""
-    return _NEW.all([list(ids)])
+    rows: list[ProviderCallback] = _NEW.all([list(ids)])
+    locked_s = time.perf_counter()
+    for row in rows:
+        row.locked_s = locked_s
+    return rows
 
 
 def limit_lock_wait(milliseconds: int | None) -> None:
@@ -97,7 +102,9 @@ def settle(row: ProviderCallback, status: str, *, now: datetime) -> None:
     row.status = status
     row.settled_at = now
     row.next_try_at = None
-    row.processing_ms = max(0, int((now - row.received_at).total_seconds() * 1000))
+    waited_s = (now - row.received_at).total_seconds()
+    worked_s = time.perf_counter() - row.locked_s if row.locked_s is not None else 0
+    row.processing_ms = max(0, round((waited_s + worked_s) * 1000))
 
 
 def write(rows: Sequence[ProviderCallback]) -> None:
