@@ -19,6 +19,8 @@ _CENT = Decimal("0.01")
 _NOISE = Decimal("0.0001")
 _LARGEST = Decimal(10) ** 12
 _AMOUNT = re.compile(r"-?(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]{1,12})(?:\.[0-9]{1,2})?", re.ASCII)
+# As accountants write what is owed.
+_BRACKETS = re.compile(r"\(([0-9][0-9,]*(?:\.[0-9]+)?)\)", re.ASCII)
 _CURRENCY = re.compile(r"^(?:KES|KSH\.?)\s*|\s*(?:KES|KSH\.?)$", re.IGNORECASE)
 _PORTAL = re.compile(r"([0-9]{2})-([0-9]{2})-([0-9]{4}) ([0-9]{2}):([0-9]{2}):([0-9]{2})", re.ASCII)
 _OTHER = re.compile(
@@ -53,7 +55,7 @@ def amount(value: Any) -> Decimal | None:
     if isinstance(value, int | float) and not isinstance(value, bool):
         return _rounded(Decimal(str(value)))
     written = value.strip() if isinstance(value, str) else "?"
-    plain = _CURRENCY.sub("", written)
+    plain = _BRACKETS.sub(r"-\1", _CURRENCY.sub("", written))
     if written and not _AMOUNT.fullmatch(plain):
         raise ValueError("no amount")
     return _rounded(Decimal(plain.replace(",", ""))) if written else None

@@ -23,6 +23,8 @@ _COLUMNS = {
     "receiptno": "receipt_number",
     "receipt": "receipt_number",
     "receiptnumber": "receipt_number",
+    "mpesareceiptno": "receipt_number",
+    "mpesareceiptnumber": "receipt_number",
     "completiontime": "completed_at",
     "date": "completed_at",
     "initiationtime": "initiated_at",
@@ -40,6 +42,10 @@ _COLUMNS = {
     "acno": "account_reference",
     "accountno": "account_reference",
 }
+# Of two columns that could be meant, the one the layout of today names so is.
+_SURE = frozenset(
+    {"receiptno", "completiontime", "transactionstatus", "reasontype", "otherpartyinfo", "acno"}
+)
 # As the layout of today calls what must be there.
 _REQUIRED = {
     "completed_at": "Completion Time",
@@ -59,6 +65,7 @@ _FACTS = {
     "totalwithdrawn": "withdrawn",
     "from": "since",
     "to": "until",
+    "dateofreport": "reported",
 }
 _AMOUNTS = {
     "opening": "Opening Balance",
@@ -72,6 +79,7 @@ _HEAD_ROWS = 60
 # Fewer of our names beside a receipt's is a line of text, not the columns.
 _FEWEST_NAMES = 4
 _NO_LETTER = re.compile(r"[^0-9a-z]")
+_UNIT = re.compile(r"\s*\((?:kes|ksh|kshs|eat)\.?\)\s*$", re.IGNORECASE)
 _FROM_TO = re.compile(r"^\s*(from|to)\b[\s:]*(.*)$", re.IGNORECASE)
 _NUMBER = re.compile(r"[0-9]{4,12}", re.ASCII)
 
@@ -84,6 +92,7 @@ class Head:
     account: str = ""
     since: datetime | None = None
     until: datetime | None = None
+    reported: datetime | None = None
     opening: Decimal | None = None
     closing: Decimal | None = None
     paid_in: Decimal | None = None
@@ -127,10 +136,17 @@ def _plain(value: Any) -> str:
 
 def _places(row: list[Any], *, line: int) -> dict[str, int]:
     """Return where each field stands if the row names columns, else nothing."""
-    named = [(place, _COLUMNS.get(_plain(cell), "")) for place, cell in enumerate(row)]
+    plain = [_UNIT.sub("", cell) if isinstance(cell, str) else "" for cell in row]
+    named = [(place, _COLUMNS.get(_plain(cell), "")) for place, cell in enumerate(plain)]
     fields = [field for _place, field in named if field]
     if "receipt_number" not in fields or len(set(fields)) < _FEWEST_NAMES:
         return {}
+    sure = {name for place, name in named if _plain(plain[place]) in _SURE}
+    named = [
+        (place, "" if name in sure and _plain(plain[place]) not in _SURE else name)
+        for place, name in named
+    ]
+    fields = [field for _place, field in named if field]
     for place, name in named:
         if name and fields.count(name) > 1:
             raise StatementRefused(ProblemCode.COLUMN_TWICE, cells.text(row[place]), line=line)
@@ -190,8 +206,16 @@ def _take_exact(head: Head, name: str, value: Any, *, epoch: datetime, line: int
             written = value.strip(" -") if isinstance(value, str) else value
             setattr(head, name, cells.moment(written, epoch=epoch))
     except ValueError as error:
+        if name == "reported":
+            # Good to know, and proves nothing.
+            return
         shown = _AMOUNTS.get(name, "Time Period")
         raise StatementRefused(ProblemCode.BAD_HEAD, shown, line=line) from error
+
+
+def names_columns(cells_: dict[str, Any]) -> bool:
+    """Tell whether a line names the columns again, as on the top of every printed page."""
+    return all(_COLUMNS.get(_plain(cell)) == name for name, cell in cells_.items())
 
 
 def missing_balances(head: Head) -> list[str]:

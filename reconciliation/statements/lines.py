@@ -23,10 +23,11 @@ from payments.services.arrival_rows import initials_of
 from reconciliation.choices import LineKind
 from reconciliation.statements import cells
 from reconciliation.statements.kinds import kind_of
-from reconciliation.statements.layout import Layout
+from reconciliation.statements.layout import Layout, names_columns
 from reconciliation.statements.problems import ProblemCode, problem
 
 _RECEIPT = re.compile(r"[A-Z0-9]{6,32}", re.ASCII)
+_RECEIPT_TODAY = re.compile(r"[A-Z0-9]{9,12}", re.ASCII)
 _ZERO = Decimal("0.00")
 # A number as people have them, whole or partly hidden; twelve or ten digits, or nine.
 _PHONE = re.compile(r"(?<![0-9*])\+?(?:254|0)?[17][0-9]{8}(?![0-9*])", re.ASCII)
@@ -36,6 +37,7 @@ _MSISDN = re.compile(r"254[17][0-9]{8}", re.ASCII)
 _NAME = re.compile(r"(?<=\*)([0-9]{2,4})\s*-\s*(.+?)(?=\s+Acc(?:ount)?\b|\s*$)", re.IGNORECASE)
 _ACCOUNT = re.compile(r"\bAcc(?:ount)?\.?\s*(?:No\.?)?[\s:]*(\S.{0,39})$", re.IGNORECASE)
 _DAY = timedelta(days=1)
+_MOVED = frozenset({"completed", "complete", "success", "successful"})
 Problem = dict[str, Any]
 
 
@@ -67,7 +69,7 @@ class Line:
     @property
     def is_completed(self) -> bool:
         """Tell whether the money moved; words of Safaricom's we do not know are no yes."""
-        return self.transaction_status.casefold() in {"completed", "complete", "success"}
+        return self.transaction_status.casefold() in _MOVED
 
     @property
     def digest(self) -> str:
@@ -92,10 +94,23 @@ class Reader:
     def lines(self) -> Iterator[Line]:
         """Read on to the end, leaving out what cannot be read."""
         for number, row in self._layout.rows:
+            if self._is_no_line(row):
+                continue
             try:
                 yield self._line(number, row)
             except _Unreadable as error:
                 self._complain(problem(error.code, error.value, line=number))
+
+    def _is_no_line(self, row: list[Any]) -> bool:
+        """
+        Tell totals, words below the lines, and columns named again: nothing with a time of its own.
+
+        Were it a line after all, the balances would not follow without it.
+        """
+        receipt, at = self._cell(row, "receipt_number"), self._cell(row, "completed_at")
+        if not cells.text(at):
+            return not _RECEIPT_TODAY.fullmatch(cells.text(receipt).upper())
+        return names_columns({"receipt_number": receipt, "completed_at": at})
 
     def _line(self, number: int, row: list[Any]) -> Line:
         amounts = self._amounts(row)

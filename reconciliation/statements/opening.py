@@ -136,7 +136,7 @@ def _counted(rows: Iterator[Row]) -> Iterator[Row]:
     for number, cells in rows:
         if number > MOST_ROWS:
             raise StatementRefused(ProblemCode.TOO_LONG, f"{MOST_ROWS:,}", line=number)
-        if any(cell not in {None, ""} for cell in cells):
+        if any(cell is not None and str(cell).strip() for cell in cells):
             yield number, cells
 
 

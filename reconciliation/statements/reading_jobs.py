@@ -144,12 +144,18 @@ def _facts(head: Head, proof: Proof) -> dict[str, Any]:
         "shortcode": head.shortcode,
         "account": head.account,
         "since": head.since or proof.since,
-        "until": head.until or proof.until,
+        "until": _until(head, proof),
         "opening_balance": head.opening,
         "closing_balance": head.closing,
         "paid_in": proof.paid_in,
         "withdrawn": proof.withdrawn,
     }
+
+
+def _until(head: Head, proof: Proof) -> datetime | None:
+    """Return till when the statement tells all: a period may end after the file was made."""
+    told = min((at for at in (head.until, head.reported) if at), default=None)
+    return max((at for at in (told, proof.until) if at), default=None)
 
 
 def _refuse(

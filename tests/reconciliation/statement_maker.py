@@ -51,8 +51,7 @@ OLD_COLUMNS = (
 )
 PAYBILL, TILL = "Pay Bill Online", "Customer Merchant Payment"
 CHARGES = {PAYBILL: "Pay Bill Charge", TILL: "Pay merchant Charge"}
-REVERSAL = "Transaction Reversal"
-SETTLEMENT = "Utility Account to Organization Settlement Account"
+REVERSAL, SETTLEMENT = "Transaction Reversal", "Utility Account to Organization Settlement Account"
 
 
 @dataclass(frozen=True)
@@ -114,8 +113,9 @@ class Book:
         times = [entry.at for entry in self.entries] or [START]
         told = {
             "shortcode": self.shortcode,
-            "since": _day(min(times)) + " 00:00:00",
-            "until": _day(max(times)) + " 23:59:59",
+            "since": written(min(times))[:10] + " 00:00:00",
+            "until": written(max(times))[:10] + " 23:59:59",
+            "reported": written(max(times) + timedelta(days=1)),
             "opening": money(self.opening),
             "closing": money(self.opening + paid_in - withdrawn),
             "paid_in": money(paid_in),
@@ -126,7 +126,7 @@ class Book:
             ["Short Code", told["shortcode"]],
             ["Account", "Utility Account"],
             ["Time Period", "", f"From {told['since']}", "", f"To {told['until']}"],
-            ["Operator", "jane", "", "", "Date of Report: 20-11-2026 10:00:00"],
+            ["Operator", "jane", "", "", f"Date of Report: {told['reported']}"],
             [
                 *("Opening Balance:", told["opening"], "Closing Balance:", told["closing"]),
                 *("Available Balance:", told["closing"], "Total Paid In:", told["paid_in"]),
@@ -293,10 +293,6 @@ _OLD_NAMES = {
     "Status": "Transaction Status",
     "Transaction Type": "Reason Type",
 }
-
-
-def _day(at: datetime) -> str:
-    return f"{at.astimezone(NAIROBI):%d-%m-%Y}"
 
 
 def first_line() -> int:

@@ -102,6 +102,22 @@ class TestReading:
         assert statement.problems == []
         assert desk.everything() == before
 
+    @pytest.mark.parametrize(
+        ("head", "until"),
+        [
+            ({"reported": "02-11-2026 12:00:00"}, "12:00:00"),
+            ({"reported": ""}, "23:59:59"),
+            ({"reported": "04-11-2026 12:00:00"}, "23:59:59"),
+            ({"reported": "01-11-2026 12:00:00"}, "08:06:47"),
+        ],
+        ids=["made that noon", "not told", "made later", "made before its lines"],
+    )
+    def test_covers_no_time_after_it_was_made(self, paybill, head, until):
+        """What customers paid later that day must not be called missing."""
+        statement = desk.read(paybill, maker.book(count=12, head=head))
+
+        assert maker.written(statement.until) == f"02-11-2026 {until}"
+
     def test_keeps_no_name_and_no_whole_number_beside_the_file(self, paybill):
         made = maker.book()
         statement = desk.read(paybill, made)

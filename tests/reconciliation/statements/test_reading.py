@@ -152,6 +152,102 @@ class TestEveryFormat:
         assert len(read(raw)[1]) == 25
 
 
+class TestAnotherHead:
+    """Columns and rows that this or another version of the portal may write around the lines."""
+
+    @pytest.mark.parametrize(
+        ("ours", "theirs"),
+        [
+            ("Receipt No.", "RECEIPT NO"),
+            ("Receipt No.", "M-Pesa Receipt No."),
+            ("Completion Time", "completion_time"),
+            ("Completion Time", "Completion Time (EAT)"),
+            ("Paid In", "Paid In (KES)"),
+            ("Withdrawn", " WITHDRAWN (Ksh.) "),
+            ("Balance", "Balance(KES)"),
+            ("Reason Type", "REASON\nTYPE"),
+        ],
+    )
+    def test_is_known_by_other_spellings(self, ours, theirs):
+        columns = tuple(theirs if name == ours else name for name in maker.COLUMNS)
+        made = maker.book(count=2)
+        made.spoil.append(lambda rows: [row.update({theirs: row[ours]}) for row in rows])
+
+        _head, lines, problems = read(maker.text(made, columns=columns))
+
+        assert (len(lines), problems) == (5, [])
+        assert lines[-1].completed_at == maker.START
+        assert lines[-1].paid_in == Decimal("50.00")
+        assert lines[-1].receipt_number == "TKA0000000"
+
+    def test_prefers_the_names_of_today_to_those_of_before(self):
+        columns = ("Date", "Status", *maker.COLUMNS)
+
+        _head, lines, problems = read(maker.text(maker.book(), columns=columns))
+
+        assert (len(lines), problems) == (25, [])
+        assert lines[-1].completed_at == maker.START
+
+    def test_may_have_words_above_it(self):
+        raw = b"M-PESA\n\nStatement of a,business\n" + maker.text(maker.book())
+
+        head, lines, problems = read(raw)
+
+        assert (head.shortcode, len(lines), problems) == ("600100", 25, [])
+
+    @pytest.mark.parametrize(
+        "more",
+        [
+            {},
+            {"Receipt No.": "  ", "Details": " "},
+            {"Receipt No.": "Total", "Paid In": "1,000.00", "Withdrawn": "-7.00"},
+            {"Details": "Grand total", "Paid In": "1,000.00", "Balance": "9.00"},
+            {"Receipt No.": "*** End of Statement ***"},
+            {"Receipt No.": "Disclaimer: made by a computer."},
+            {name: name for name in maker.COLUMNS},
+            {name: name.upper() for name in maker.COLUMNS},
+        ],
+        ids=["empty", "blanks", "total", "sums", "end", "disclaimer", "columns", "COLUMNS"],
+    )
+    @pytest.mark.parametrize("name", ["xlsx", "xls", "csv, semicolons"])
+    def test_comes_with_rows_that_are_no_lines(self, name, more):
+        made = maker.book(count=4)
+        made.spoil.append(lambda rows: rows.insert(5, more))
+        made.spoil.append(lambda rows: rows.append(more))
+
+        _head, lines, problems = read(maker.FORMATS[name](made))
+
+        assert problems == []
+        assert [line.number for line in lines] == [8, 9, 10, 11, 12, 14, 15, 16, 17]
+
+    def test_does_not_pass_over_a_line_whose_time_is_gone(self):
+        made = with_cell(maker.book(count=4, with_charges=False), 2, **{"Completion Time": " "})
+
+        _head, _lines, problems = read(maker.text(made))
+
+        assert [(found["line"], found["code"]) for found in problems] == [(10, "bad_date")]
+
+    @pytest.mark.parametrize("date", ["", "soon", "31-31-2026"])
+    def test_needs_no_date_of_its_own(self, date):
+        head, lines, problems = read(maker.text(maker.book(head={"reported": date})))
+
+        assert (head.reported, len(lines), problems) == (None, 25, [])
+
+    def test_tells_when_it_was_made(self):
+        head, _lines, _problems = read(maker.text(maker.book(count=1, with_charges=False)))
+
+        assert head.reported == maker.START + timedelta(days=1, seconds=9)
+
+    @pytest.mark.parametrize(
+        ("cells_", "moved"),
+        [("COMPLETED", True), ("Successful", True), ("Failed", False), ("Declined", False)],
+    )
+    def test_knows_the_words_for_money_that_moved(self, cells_, moved):
+        made = with_cell(maker.book(count=1), 0, **{"Transaction Status": cells_})
+
+        assert read(maker.text(made))[1][0].is_completed is moved
+
+
 def _part_changed(raw, name, change):
     out = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(raw)) as old, zipfile.ZipFile(out, "w", 8) as new:
@@ -287,6 +383,8 @@ class TestAnAmount:
             ("KES 1,234,567.5", "1234567.50"),
             ("Ksh 20", "20.00"),
             (" 7 ", "7.00"),
+            ("(1,234.50)", "-1234.50"),
+            ("KES (20)", "-20.00"),
             (1500, "1500.00"),
             (1500.5, "1500.50"),
             (0.1 + 0.2, "0.30"),
@@ -307,7 +405,10 @@ class TestAnAmount:
             "1 500",
             "1e3",
             "=1+1",
-            "(20)",
+            "(-20)",
+            "(20",
+            "+20",
+            "20-",
             "-",
             "１５０",
             "1.005",
