@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from django import forms
@@ -124,7 +125,7 @@ class NoticeAdmin(ShopScopedModelAdmin):
 
     @admin.display(description=gettext_lazy("seen"))
     def seen(self, notice: Notice) -> str:
-        return notice_words.sentence_of(notice) or NONE
+        return _sentence(notice) or NONE
 
     @admin.display(description=gettext_lazy("opened"))
     def opened(self, notice: Notice) -> Any:
@@ -155,7 +156,7 @@ class NoticeAdmin(ShopScopedModelAdmin):
             "subtitle": str(notice.shop),
             "badges": [self.shown_status(notice), *_world(notice)],
             "buttons": self.buttons(request, notice),
-            "seen": notice_words.sentence_of(notice),
+            "seen": _sentence(notice),
             "what_to_do": notice_words.what_to_do_about(notice) or _what_else(notice),
             "facts": _facts(notice),
             "tables": [each for each in _tables(request, notice) if each["rows"]],
@@ -198,6 +199,14 @@ class NoticeAdmin(ShopScopedModelAdmin):
         else:
             said = _("The warning is muted.") if hours else _("The warning speaks again.")
             messages.success(request, said)
+
+
+def _sentence(notice: Notice) -> str:
+    receipt, amount = notice.data.get("receipt"), notice.data.get("amount")
+    if notice.code != NoticeCode.REVERSED or not (receipt and amount):
+        return notice_words.sentence_of(notice)
+    says = _("KES %(amount)s of receipt %(receipt)s was taken back.")
+    return says % {"amount": shillings(Decimal(amount)), "receipt": receipt}
 
 
 def _what_else(notice: Notice) -> str:

@@ -20,7 +20,7 @@ from payments.admin.retrying import RETRY, AsksCustomers
 from payments.admin.revealing import REVEAL_PHONE, RevealsPhone
 from payments.admin.search import payments_found_by
 from payments.admin.tables import tables_of
-from payments.choices import Environment, PaymentStatus
+from payments.choices import Environment, NextStep, PaymentStatus
 from payments.errors import PaymentsError
 from payments.models import Payment, Review
 from payments.receipt_choices import PaymentOrigin
@@ -189,7 +189,9 @@ def _badges(payment: Payment, story: Story) -> list[str]:
 def _what_now(payment: Payment, story: Story) -> dict[str, Any]:
     row = explanation_of(payment, story.attempts, story.reviews)
     message = row.message.sw if (get_language() or "").startswith("sw") else row.message.en
-    return {"message": message, "next_step": row.next_step.label, "who": row.who_acts.label}
+    is_over = row.next_step == NextStep.NONE
+    next_step = "" if is_over else f"{row.next_step.label} ({row.who_acts.label})"
+    return {"message": message, "next_step": next_step}
 
 
 def _facts(payment: Payment) -> list[tuple[Any, Any]]:

@@ -7,6 +7,7 @@ Every press is a POST of its own through get_permitted, like the buttons of othe
 from __future__ import annotations
 
 import uuid
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from django import forms
@@ -14,7 +15,6 @@ from django.contrib import messages
 from django.http import Http404, HttpResponseRedirect
 from django.urls import path, reverse
 from django.utils import timezone
-from django.utils.timesince import timesince
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 _DECIDABLE = frozenset({ReceiptStatus.UNALLOCATED, ReceiptStatus.HELD})
 _MOST_FOUND = 10
+_A_MINUTE = timedelta(minutes=1)
 _PAYMENT_FENCE = Fence(branch="branch", made_at="created_at")
 
 
@@ -179,9 +180,27 @@ def _why(suggestion: Suggestion, receipt: Receipt) -> str:
         return _("The same phone was asked for the same amount.")
     paid_at = receipt.paid_at or receipt.created_at
     asked_at = suggestion.payment.created_at
-    if asked_at >= paid_at:
+    if paid_at - asked_at < _A_MINUTE:
         return _("The same amount, asked for at the same time.")
-    return _("The same amount, asked for %(time)s before.") % {"time": timesince(asked_at, paid_at)}
+    return _how_long_before(int((paid_at - asked_at).total_seconds()) // 60)
+
+
+def _how_long_before(minutes: int) -> str:
+    # Django's own words for a span have no Swahili.
+    if minutes < 60:
+        says = ngettext(
+            "The same amount, asked for %(count)s minute before.",
+            "The same amount, asked for %(count)s minutes before.",
+            minutes,
+        )
+        return says % {"count": minutes}
+    hours = minutes // 60
+    says = ngettext(
+        "The same amount, asked for %(count)s hour before.",
+        "The same amount, asked for %(count)s hours before.",
+        hours,
+    )
+    return says % {"count": hours}
 
 
 def _shown(payment: Payment, receipt: Receipt) -> dict[str, Any]:

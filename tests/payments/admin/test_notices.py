@@ -64,6 +64,19 @@ class TestThePage:
 
         assert "Open the payment config" in browse(ours.users["admin"]).get(page_of(notice)).text
 
+    def test_of_money_taken_back_names_it(self, ours, browse, now):
+        notice = Notice.objects.create(
+            shop=ours.shop, config=ours.configs["shop"], code="reversed", subject="UKK5P70VVL",
+            opened_at=now, data={"receipt": "UKK5P70VVL", "amount": "3200.00"},
+        )  # fmt: skip
+        client, says = (
+            browse(ours.users["admin"]),
+            "KES 3,200 of receipt UKK5P70VVL was taken back.",
+        )
+
+        assert says in client.get(page_of(notice)).text
+        assert says in client.get("/admin/payments/notice/").text
+
     def test_lists_by_state(self, ours, browse, warning, now):
         client = browse(ours.users["admin"])
 

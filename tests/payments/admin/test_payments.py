@@ -146,6 +146,15 @@ class TestDetail:
         assert times == sorted(times)
         assert {"people", "call", "callback", "evidence", "transition", "review"} <= set(kinds)
 
+    def test_names_no_next_step_where_nobody_has_one(self, ours, browse):
+        payment = ours.payments["here"]
+        Payment.objects.filter(pk=payment.pk).update(status="reversed")
+
+        page_text = browse(ours.users["manager"]).get(page(payment)).content.decode()
+
+        assert "Nothing (Nobody)" not in page_text
+        assert "what-now" in page_text
+
     def test_warns_while_a_review_holds_the_goods(self, ours, browse):
         Review.objects.filter(pk=ours.reviews["here"].pk).update(blocking=True)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -211,6 +212,24 @@ class TestTheQueue:
         item = answer.context["items"][-1]
         assert [each["pk"] for each in item["suggestions"]] == [asked.pk]
         assert "No payment has this reference" in answer.content.decode()
+
+    @pytest.mark.parametrize(
+        ("before", "says"),
+        [
+            ({"seconds": 59}, "The same amount, asked for at the same time."),
+            ({"minutes": 1}, "The same amount, asked for 1 minute before."),
+            ({"minutes": 4, "seconds": 1}, "The same amount, asked for 4 minutes before."),
+            ({"hours": 3}, "The same amount, asked for 3 hours before."),
+        ],
+    )
+    def test_says_how_long_before_it_was_asked_for(self, ours, now, browse, before, says):
+        paid = receipt_row(ours.configs["here"], now=now, paid_at=now)
+        asked_payment(ours.configs["here"], now=paid.paid_at - timedelta(**before))
+
+        answer = browse(ours.users["manager"]).get(QUEUE, SANDBOX)
+
+        item = next(i for i in answer.context["items"] if i["receipt"] == paid)
+        assert item["suggestions"][0]["why"] == says
 
     def test_puts_a_near_reference_first(self, ours, now, browse):
         plain = asked_payment(ours.configs["here"], now=now)
