@@ -37,6 +37,7 @@ __all__ = [
     "apply_now",
     "apply_rows",
     "apply_stored_for",
+    "apply_stored_for_all",
     "apply_waiting",
     "receive",
 ]
@@ -86,7 +87,12 @@ def apply_stored_for(attempt_id: uuid.UUID, *, now: datetime) -> int:
 
     A query's yes names no amount: it must not pass a stored callback that names another one.
     """
-    rows = ProviderCallback.objects.filter(subject_id=attempt_id, status=CallbackStatus.NEW)
+    return apply_stored_for_all([attempt_id], now=now)
+
+
+def apply_stored_for_all(attempt_ids: Sequence[uuid.UUID], *, now: datetime) -> int:
+    """Do the same for many attempts; return how many were applied."""
+    rows = ProviderCallback.objects.filter(subject_id__in=attempt_ids, status=CallbackStatus.NEW)
     ids = rows.order_by("received_at", "pk").values_list("pk", flat=True)
     return sum(_apply_alone(row_id, now=now) for row_id in list(ids))
 

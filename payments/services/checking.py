@@ -8,6 +8,7 @@ attempt stays as it is and is asked again at its next time.
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -19,7 +20,7 @@ from payments.models import AccessToken, Attempt, Payment
 from payments.providers.base import Outcome
 from payments.services import breakers, callbacks, upstream
 from payments.services.connections import connect
-from payments.services.evidence import Applied, NewEvidence, apply_evidence
+from payments.services.evidence import Applied, NewEvidence, apply_batch, apply_evidence
 from tenants import throttling
 
 logger = logging.getLogger(__name__)
@@ -61,23 +62,34 @@ def ask(*, attempt: Attempt, actor: Actor, now: datetime) -> Applied | None:
 def apply_answer(*, attempt: Attempt, outcome: Outcome, actor: Actor, now: datetime) -> Applied:
     """Apply what a query was answered, after the callbacks that are stored already."""
     callbacks.apply_stored_for(attempt.pk, now=now)
-    return apply_evidence(
-        NewEvidence(
-            payment_id=attempt.payment_id,
-            attempt_id=attempt.pk,
-            source=EvidenceSource.STK_QUERY,
-            outcome=outcome,
-            actor=actor,
-            heard_at=now,
-        ),
-        now=now,
-    )
+    return apply_evidence(_as_evidence(attempt, outcome, actor=actor, now=now), now=now)
 
 
-def query(attempt: Attempt, *, now: datetime) -> Outcome | None:
-    """Ask with the credential version the attempt was made with; None for no usable answer."""
+def apply_answers(
+    answered: Sequence[tuple[Attempt, Outcome]], *, actor: Actor, now: datetime
+) -> list[Applied | None]:
+    """
+    Apply what many queries were answered, in one transaction; answer in the order given.
+
+    Where one of them spoils the set, each is applied alone, and None tells which could not be.
+    """
+    callbacks.apply_stored_for_all([attempt.pk for attempt, _outcome in answered], now=now)
+    batch = [_as_evidence(*each, actor=actor, now=now) for each in answered]
     try:
-        connection = connect(config=attempt.config, version=attempt.version, now=now)
+        return list(apply_batch(batch, now=now)) if batch else []
+    except Exception:
+        logger.warning("a set of answers could not be applied", exc_info=True)
+        return [_apply_alone(each, now=now) for each in batch]
+
+
+def query(attempt: Attempt, *, now: datetime, known: AccessToken | None = None) -> Outcome | None:
+    """
+    Ask with the credential version the attempt was made with; None for no usable answer.
+
+    known is the token of its app where the caller has just read it.
+    """
+    try:
+        connection = connect(config=attempt.config, version=attempt.version, now=now, known=known)
         return connection.query_payment(attempt.checkout_request_id or "", now=now)
     except ProviderBusy:
         pause(attempt.version.app_fingerprint, now=now)
@@ -103,7 +115,11 @@ def take_budget(attempt: Attempt, *, now: datetime) -> None:
 
 def try_budget(fingerprint: str, *, now: datetime) -> int:
     """Take one query from an app's budget; return 0, or the seconds to wait."""
-    app = AccessToken.objects.filter(pk=fingerprint).first()
+    return try_budget_of(AccessToken.objects.filter(pk=fingerprint).first(), fingerprint, now=now)
+
+
+def try_budget_of(app: AccessToken | None, fingerprint: str, *, now: datetime) -> int:
+    """Do the same for an app that was just read, or has no token yet."""
     if app and app.query_paused_until and app.query_paused_until > now:
         return int((app.query_paused_until - now).total_seconds()) + 1
     limit = (app and app.query_budget_per_minute) or settings.QUERY_BUDGET_PER_MINUTE
@@ -115,6 +131,25 @@ def pause(fingerprint: str, *, now: datetime) -> None:
     """Leave one app alone for a minute: it answered 429, spike arrest or quota."""
     logger.warning("query budget paused", extra={"app": fingerprint[:8]})
     AccessToken.objects.filter(pk=fingerprint).update(query_paused_until=now + _PAUSE)
+
+
+def _as_evidence(attempt: Attempt, outcome: Outcome, *, actor: Actor, now: datetime) -> NewEvidence:
+    return NewEvidence(
+        payment_id=attempt.payment_id,
+        attempt_id=attempt.pk,
+        source=EvidenceSource.STK_QUERY,
+        outcome=outcome,
+        actor=actor,
+        heard_at=now,
+    )
+
+
+def _apply_alone(evidence: NewEvidence, *, now: datetime) -> Applied | None:
+    try:
+        return apply_evidence(evidence, now=now)
+    except Exception:
+        logger.exception("an answer was not applied", extra={"attempt": str(evidence.attempt_id)})
+        return None
 
 
 def _askable(payment: Payment) -> Attempt | None:

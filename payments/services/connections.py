@@ -15,7 +15,7 @@ from typing import TypeVar
 from django.db import DatabaseError
 
 from payments.errors import CredentialsRefused, NoActiveConfig, TokenRefused
-from payments.models import CredentialVersion, PaymentConfig
+from payments.models import AccessToken, CredentialVersion, PaymentConfig
 from payments.providers.base import (
     AccountDetails,
     Adapter,
@@ -148,10 +148,16 @@ class Connection:
 
 
 def connect(
-    *, config: PaymentConfig, version: CredentialVersion | None = None, now: datetime
+    *,
+    config: PaymentConfig,
+    version: CredentialVersion | None = None,
+    now: datetime,
+    known: AccessToken | None = None,
 ) -> Connection:
     """
     Open a config's account, with the version a payment was made with or else the current one.
+
+    known is the token of its app where the caller has just read it.
 
     :raises NoActiveConfig: when the config has no current credentials, or no API at all.
     :raises ProviderError: when no token is to be had.
@@ -162,7 +168,7 @@ def connect(
     version.config = config
     account = open_account(config=config, version=version)
     try:
-        token = tokens.valid_token(version=version, now=now)
+        token = tokens.valid_token(version=version, now=now, known=known)
     except CredentialsRefused as error:
         _keep(_refusal(version, error, now=now))
         raise

@@ -202,9 +202,8 @@ def _is_worth_showing(case: Case, row: Evidence) -> bool:
 
 
 def _write(cases: Sequence[Case], *, now: datetime) -> None:
-    for case in cases:
-        if case.payment.receipt_pending and case.change and case.change.path:
-            holding.hold_for(case.payment, now=now)
+    moved = [case.payment for case in cases if case.change and case.change.path]
+    holding.hold_for_all([payment for payment in moved if payment.receipt_pending], now=now)
     _doubt_orders_paid_twice(cases, now=now)
     _EVIDENCE.insert([row for case in cases for row in case.fresh])
     ledger.credit(_credited(cases))

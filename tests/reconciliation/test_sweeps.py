@@ -7,11 +7,13 @@ from datetime import timedelta
 import pytest
 
 from config.schedule import BEAT_SCHEDULE, SWEEPS
-from payments.models import AccessToken, Attempt, CredentialVersion
-from payments.services import attempts, checking, upstream
-from reconciliation import sweeps, tasks
+from payments.models import AccessToken, Attempt, CredentialVersion, Evidence
+from payments.services import attempts, checking, evidence, upstream
+from reconciliation import asking, sweeps, tasks
 from tests.committed import committed_db as committed_db  # noqa: PLC0414 - a fixture
 from tests.journeys.shopfloor import Till, attempt_of, new_key, open_reviews
+
+MINUTE = timedelta(minutes=1)
 
 
 @pytest.fixture
@@ -80,19 +82,19 @@ class TestAskDueAttempts:
             **{"Idempotency-Key": new_key()},
         )
         all_due(now)
-        monkeypatch.setattr(sweeps, "ASK_BATCH", 2)
+        monkeypatch.setattr(asking, "ASK_BATCH", 2)
 
-        first_two = sweeps._claim(now=now, fresh_only=False)
+        first_two = asking.claim(now=now, until=now + MINUTE)
 
         assert {row.shop_id for row in first_two} == {neighbour.pk, shop.pk}
 
     def test_claims_nothing_twice(self, waiting, now):
         all_due(now)
 
-        first = sweeps._claim(now=now, fresh_only=False)
+        first = asking.claim(now=now, until=now + MINUTE)
 
         assert len(first) == 4
-        assert sweeps._claim(now=now, fresh_only=False) == []
+        assert asking.claim(now=now, until=now + MINUTE) == []
 
     def test_asks_only_fresh_ones_when_told(self, waiting, daraja, now, settings):
         settings.QUERY_BUDGET_PER_MINUTE = 0
@@ -148,10 +150,10 @@ class TestAskDueAttempts:
         spoiled = attempt_of(waiting[0]).pk
         real = checking.query
 
-        def stumble(attempt, *, now):
+        def stumble(attempt, **more):
             if attempt.pk == spoiled:
                 raise ValueError("nobody thought of this")
-            return real(attempt, now=now)
+            return real(attempt, **more)
 
         monkeypatch.setattr(checking, "query", stumble)
         all_due(now)
@@ -159,6 +161,30 @@ class TestAskDueAttempts:
         sweeps.ask_due_attempts(now=now)
 
         assert len(daraja.ledger.queries) == 3
+        assert Attempt.objects.get(pk=spoiled).next_ask_at > now
+
+    def test_applies_the_others_where_one_spoils_the_set(
+        self, waiting, daraja, now, monkeypatch, settings
+    ):
+        settings.QUERY_BUDGET_PER_MINUTE = 0
+        for number in range(4):
+            daraja.press(f"25472200000{number}")
+        spoiled = attempt_of(waiting[0]).pk
+        real = evidence.apply_batch
+
+        def stumble(batch, *, now):
+            if any(each.attempt_id == spoiled for each in batch):
+                raise ValueError("nobody thought of this")
+            return real(batch, now=now)
+
+        monkeypatch.setattr(checking, "apply_batch", stumble)
+        monkeypatch.setattr(evidence, "apply_batch", stumble)
+        all_due(now)
+
+        sweeps.ask_due_attempts(now=now)
+
+        told = set(Evidence.objects.values_list("attempt_id", flat=True))
+        assert told == {attempt_of(sale).pk for sale in waiting[1:]}
         assert Attempt.objects.get(pk=spoiled).next_ask_at > now
 
 
