@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import html
+import io
+import zipfile
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -12,6 +14,7 @@ from payments.models import Receipt
 from reconciliation.models import StatementImport, StatementLine
 from reconciliation.statements import working
 from tests.reconciliation import statement_maker as maker
+from tests.reconciliation.statements import desk
 from tests.reconciliation.statements.desk import NOW
 
 pytestmark = pytest.mark.django_db
@@ -149,6 +152,122 @@ class TestARefusedStatement:
         assert "the statement of 600999" in text(
             manager.get(page_of(StatementImport.objects.get()))
         )
+
+
+def _html_table():
+    return b"<html><table><tr><td>Receipt No.</td></tr></table></html>"
+
+
+def _unknown_columns():
+    return maker.text(maker.book()).replace(b"Receipt No.", b"Nambari ya risiti")
+
+
+def _zip_bomb():
+    """Forty megabytes of nothing beside a statement, in forty kilobytes."""
+    out = io.BytesIO(maker.xlsx(maker.book()))
+    with zipfile.ZipFile(out, "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("xl/media/image1.png", bytes(40 * 1024**2))
+    return out.getvalue()
+
+
+class TestWhatBadInputGets:
+    """A clear word, with lines where there are lines, and nothing of it anywhere."""
+
+    @pytest.fixture
+    def untouched(self):
+        before = desk.everything()
+        yield
+        assert desk.everything() == before
+
+    @pytest.fixture
+    def refused(self, send, manager, untouched):
+        """Send a file, let it be read, and return the page with its faults."""
+
+        def upload(raw):
+            send(raw)
+            work()
+            statement = StatementImport.objects.get()
+            assert (statement.status, statement.file.token) == ("refused", "")
+            page = text(manager.get(page_of(statement)))
+            assert "Refused. Nothing of it is in the books." in page
+            assert "Download the statement again from the portal" in page
+            assert manager.post(do(statement, "apply")).status_code in {302, 403, 404, 409}
+            statement.refresh_from_db()
+            assert statement.status == "refused"
+            return page
+
+        return upload
+
+    def test_a_zip_bomb_is_not_even_kept(self, send, untouched):
+        raw = _zip_bomb()
+        assert len(raw) < 100_000
+
+        assert "Unpacked, the file is far larger than any statement." in text(send(raw))
+        assert not StatementImport.objects.exists()
+
+    def test_two_hundred_megabytes_are_refused_before_they_are_read(self, manager, untouched):
+        size = 200 * 1024**2
+
+        answer = manager.post(
+            ADD, b"x", content_type="multipart/form-data; boundary=x", CONTENT_LENGTH=str(size)
+        )
+
+        assert answer.status_code == 413
+        assert "25 MB" in text(answer)
+        assert not StatementImport.objects.exists()
+
+    def test_another_numbers_statement_names_the_number(self, refused):
+        page = refused(maker.xlsx(maker.book("600999")))
+
+        assert "the statement of 600999, not of the chosen payment config" in page
+
+    @pytest.mark.parametrize("raw", [_html_table, _unknown_columns], ids=["HTML", "Swahili"])
+    def test_unknown_columns_say_which_are_expected(self, refused, raw):
+        assert "No line names the columns. Download the statement in English" in refused(raw())
+
+    def test_a_missing_column_is_named(self, refused, config):
+        columns = tuple(name for name in maker.COLUMNS if name != "Balance")
+        page = refused(maker.xlsx(maker.book(config.shortcode), columns=columns))
+
+        assert "The column “Balance” is missing." in page
+        assert '<td data-label="Line">7</td>' in page
+
+    def test_a_broken_balance_names_every_line(self, refused, config):
+        made = maker.book(config.shortcode, count=30, with_charges=False)
+        made.spoil.append(lambda rows: (rows[4].update({"Balance": "9.00"}), rows.pop(20)))
+
+        page = refused(maker.xlsx(made))
+
+        for line in (11, 12, 27):
+            assert f'<td data-label="Line">{line}</td>' in page
+        assert page.count("does not follow from the line before") == 3
+
+    def test_formulas_and_markup_stay_words(self, send, manager, config):
+        evil = '=HYPERLINK("http://x.test","<script>alert(1)</script>")'
+        made = maker.book(config.shortcode, count=3, with_charges=False)
+        names = ("Details", "Reason Type", "A/C No.", "Other Party Info", "Linked Transaction ID")
+        made.spoil.append(lambda rows: [rows[0].update({name: evil}) for name in names])
+        send(maker.xlsx(made))
+        work()
+        statement = StatementImport.objects.get()
+        preview = manager.get(page_of(statement)).content.decode()
+        manager.post(do(statement, "apply"))
+        work()
+
+        result = manager.get(page_of(statement)).content.decode()
+        assert "<script>alert" not in preview + result
+        assert "&lt;script&gt;" in preview
+        line = StatementLine.objects.get(line_number=maker.first_line())
+        assert (line.details, line.kind, line.state) == (evil, "other", "ignored")
+
+    def test_a_formula_for_an_amount_names_its_line(self, refused, config):
+        made = maker.book(config.shortcode, count=6, with_charges=False)
+        made.spoil.append(lambda rows: rows[2].update({"Paid In": "=SUM(F8:F9)"}))
+
+        page = refused(maker.xlsx(made))
+
+        assert "“=SUM(F8:F9)” is no amount." in page
+        assert '<td data-label="Line">10</td>' in page
 
 
 class TestDiscard:
