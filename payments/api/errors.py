@@ -15,6 +15,7 @@ from rest_framework.views import set_rollback
 
 from payments.api.messages import PROBLEMS
 from payments.errors import InvalidInput, PaymentsError
+from tenants.roles import Action, may
 
 if TYPE_CHECKING:
     from rest_framework.exceptions import ErrorDetail
@@ -96,6 +97,8 @@ def problem_handler(error: Exception, context: dict[str, Any]) -> Response | Non
     if document is None:
         logger.error("unhandled error in the API", exc_info=error)
         document = problem(500, "unavailable")
+    if not _may_see_routing(context["view"]):
+        document.pop("resolution", None)
     set_rollback()
     headers = _headers(document)
     if document["status"] == 401:
@@ -103,6 +106,12 @@ def problem_handler(error: Exception, context: dict[str, Any]) -> Response | Non
     if isinstance(error, exceptions.MethodNotAllowed):
         headers["Allow"] = ", ".join(context["view"].allowed_methods)
     return Response(document, status=document["status"], headers=headers, content_type=CONTENT_TYPE)
+
+
+def _may_see_routing(view: Any) -> bool:
+    """Tell whether the caller may know which configs the shop has, and why each was not chosen."""
+    key = getattr(view.request, "auth", None)
+    return key is not None and may(key.role, Action.VIEW_EVENTS)
 
 
 def _document_of(error: Exception) -> dict[str, Any] | None:

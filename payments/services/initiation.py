@@ -282,7 +282,11 @@ def take_rate(payment: Payment, *, now: datetime) -> None:
             f"stk:shop:{payment.shop_id}:{payment.environment}",
             settings.STK_RATE_PER_SHOP_PER_MINUTE,
         ),
-        (f"stk:phone:{payment.phone_index}", settings.STK_RATE_PER_PHONE_PER_MINUTE),
+        (
+            # Per shop: what other shops ask this customer is not to be felt here.
+            f"stk:phone:{payment.shop_id}:{payment.environment}:{payment.phone_index}",
+            settings.STK_RATE_PER_PHONE_PER_MINUTE,
+        ),
     )
     for key, limit in limits:
         allowance = throttling.take(key, limit=limit, now=now)

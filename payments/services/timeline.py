@@ -28,7 +28,7 @@ from payments.msisdn import mask_checkout_request_id
 from payments.services import decisions, timeline_money
 from payments.services.representation import moment, money
 from payments.services.timeline_money import Entry
-from tenants.roles import Role
+from tenants.roles import Action, Role, may
 
 __all__ = ["Entry", "Rows", "entries_of", "in_order", "timeline_of"]
 
@@ -78,9 +78,19 @@ class Rows:
 
 
 def timeline_of(*, payment: Payment, role: str) -> list[dict[str, Any]]:
-    """List what happened as the API tells it; the checkout ids are whole for the admin alone."""
+    """
+    List what happened as the API tells it.
+
+    The checkout ids are whole for the admin alone; which configs a shop has is not a cashier's.
+    """
+    hidden = frozenset() if may(role, Action.VIEW_EVENTS) else frozenset({"resolution"})
     return [
-        {"at": moment(e.at), "kind": e.kind, "summary": e.summary, "data": e.data}
+        {
+            "at": moment(e.at),
+            "kind": e.kind,
+            "summary": e.summary,
+            "data": {name: value for name, value in e.data.items() if name not in hidden},
+        }
         for e in entries_of(Rows.of(payment), whole=role == Role.ADMIN)
     ]
 

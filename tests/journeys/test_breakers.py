@@ -267,16 +267,18 @@ class TestTheProbe:
 
 
 class TestTheStory:
-    def test_tells_what_was_tried_and_why_it_moved_on(self, cashier, second, daraja):
+    def story_of(self, till, told):
+        entries = till.timeline(told)
+        return [(each["summary"], each["data"]) for each in entries if each["kind"] == "routing"]
+
+    def test_tells_what_was_tried_and_why_it_moved_on(
+        self, cashier, second, daraja, api, admin_key
+    ):
         daraja.next("wrong_credentials")
 
         told = cashier.sell()
 
-        story = [
-            (entry["summary"], entry["data"])
-            for entry in cashier.timeline(told)
-            if entry["kind"] == "routing"
-        ]
+        story = self.story_of(Till(api(admin_key)), told)
         assert [summary for summary, _data in story] == [
             "Chose Main till",
             "Moved on from Main till to Second till",
@@ -288,6 +290,27 @@ class TestTheStory:
             "lower_priority",
         )
         assert story[1][1]["why"] == "wrong_credentials"
+
+    def test_tells_a_cashier_not_what_else_was_there(self, cashier, second, daraja):
+        daraja.next("wrong_credentials")
+
+        story = self.story_of(cashier, cashier.sell())
+
+        assert [summary for summary, _data in story] == [
+            "Chose Main till",
+            "Moved on from Main till to Second till",
+        ]
+        assert [data for _summary, data in story if "resolution" in data] == []
+
+    def test_of_a_refusal_is_told_to_who_may_see_configs(self, till, api, admin_key, cashier_key):
+        PaymentConfig.objects.update(is_active=False)
+
+        to_admin = Till(api(admin_key)).ask().json()
+        to_cashier = Till(api(cashier_key)).ask().json()
+
+        assert to_admin["code"] == to_cashier["code"] == "no_active_config"
+        assert "resolution" in to_admin
+        assert "resolution" not in to_cashier
 
 
 class TestTwoBrokenTills:

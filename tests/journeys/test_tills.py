@@ -275,6 +275,15 @@ class TestLimits:
 
         assert [a.status_code for a in answers] == [201, 201, 429, 429]
 
+    def test_per_phone_are_not_felt_next_door(
+        self, cashier, neighbour, neighbour_key, make_config, api, daraja, settings
+    ):
+        settings.STK_RATE_PER_PHONE_PER_MINUTE = 1
+        make_config(neighbour, name="Theirs", shortcode="600999")
+        cashier.sell()
+
+        assert Till(api(neighbour_key)).ask().status_code == 201
+
     def test_per_key_hold_too(self, cashier, daraja, settings):
         settings.API_RATE_PER_KEY_PER_MINUTE = 10
 
