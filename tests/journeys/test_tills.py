@@ -11,6 +11,7 @@ from django.utils import timezone
 from payments.models import IdempotencyKey, Payment, PaymentConfig
 from payments.services import idempotency, initiation, upstream
 from tests.journeys.shopfloor import (
+    Till,
     at_once,
     attempt_of,
     moves_of,
