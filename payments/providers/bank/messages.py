@@ -3,7 +3,8 @@ What banks tell of money on an account: Equity (Jenga), KCB (Buni) and Co-op, ea
 
 Shortcode is the account that was credited. Money that went out, or did not move, is None; what does
 not say clearly that money came in is unreadable, so that a person looks. The forms are those of the
-banks' own pages; Co-op does not say which part of its narration is the reference, so none is taken.
+banks' own pages; Co-op does not say which part of its narration is the reference, so only one that
+we made ourselves is taken, which its check character tells.
 To add a bank: a row in _FORMS.
 """
 
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from payments import msisdn as msisdns
-from payments import strictjson
+from payments import references, strictjson
 from payments.choices import ProviderFamily
 from payments.errors import InvalidPhoneNumber, UnreadableBody
 from payments.providers.base import ArrivedMoney
@@ -28,6 +29,7 @@ Fields = Mapping[str, Any]
 _REFERENCE = re.compile(r"[A-Z0-9][A-Z0-9/_-]{3,31}")
 _CREDITS = frozenset({"C", "CREDIT"})
 _DEBITS = frozenset({"D", "DEBIT"})
+_BETWEEN_PARTS = re.compile(r"[~#\s]+")
 _CURRENCY = "KES"
 _MPESA = frozenset({"MPESA", "M-PESA"})
 
@@ -146,10 +148,23 @@ def _coop(fields: Fields) -> _Told:
         amount=fields.get("Amount"),
         account=fields.get("AcctNo"),
         direction=text_of(fields.get("EventType"), 8),
+        typed=_our_reference(fields),
         at=fields.get("TransactionDate"),
         status="SUCCESS",
         currency=fields.get("Currency"),
     )
+
+
+def _our_reference(fields: Fields) -> str:
+    """Return the only reference of our making in Co-op's words; "" where there is none, or two."""
+    told = ("Narration", "CustMemoLine1", "CustMemoLine2", "CustMemoLine3", "PaymentRef")
+    parts = {
+        part.upper()
+        for name in told
+        for part in _BETWEEN_PARTS.split(text_of(fields.get(name), 300))
+        if references.is_well_formed(part)
+    }
+    return parts.pop() if len(parts) == 1 else ""
 
 
 def _has(*names: str) -> Callable[[Fields], bool]:

@@ -11,6 +11,7 @@ import pytest
 
 from payments.errors import UnreadableBody
 from payments.providers.bank.messages import parse_notice
+from payments.references import new_reference
 from tests import payloads
 
 EAT = ZoneInfo("Africa/Nairobi")
@@ -55,6 +56,27 @@ class TestForms:
         assert (money.receipt_number, money.amount) == ("FT00026252", Decimal("100.00"))
         assert (money.shortcode, money.msisdn) == ("0000000000", "254700000146")
         assert money.paid_at == datetime(2023, 4, 11, 10, 30, 25, tzinfo=EAT)
+
+    @pytest.mark.parametrize(
+        "told",
+        [
+            {"Narration": "S123~{}~JABALI WAKESHO"},
+            {"Narration": "JABALI WAKESHO~0110012345678#{}"},
+            {"Narration": "X", "CustMemoLine2": "PAY {} "},
+            {"Narration": "{}~X", "CustMemoLine1": "{}"},
+        ],
+        ids=["part", "behind the account", "memo", "twice"],
+    )
+    def test_coop_may_hold_a_reference_of_ours(self, told):
+        ours = new_reference()
+        changed = {name: text.format(ours.lower()) for name, text in told.items()}
+
+        assert read(COOP, **changed).account_reference == ours
+
+    def test_coop_with_two_of_ours_names_none(self):
+        narration = f"{new_reference()}~{new_reference()}"
+
+        assert read(COOP, Narration=narration).account_reference == ""
 
     def test_coop_names_no_reference_and_no_payer(self):
         money = read(COOP)

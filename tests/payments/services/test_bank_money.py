@@ -14,6 +14,7 @@ from payments import callback_urls
 from payments.errors import ReceiptAlreadyUsed
 from payments.models import ProviderCallback, Receipt, Review
 from payments.receipt_choices import RuleKind
+from payments.references import new_reference
 from payments.services import callbacks, config_secrets, manual
 from payments.services.account_rule_changes import NewRule, save_rules
 from payments.services.money_audit import audit_money
@@ -62,6 +63,14 @@ def notice(**changed):
     return json.dumps(told).encode()
 
 
+def coop(**changed):
+    told = {
+        "AcctNo": ACCOUNT, "Amount": "150.0", "Currency": "KES", "EventType": "CREDIT",
+        "Narration": "X", "TransactionDate": "2023-11-06+03:00", "TransactionId": "S55558888",
+    }  # fmt: skip
+    return json.dumps({**told, **changed}).encode()
+
+
 def tell(config, told, *, source=SAFARICOM_ADDRESS):
     path = callback_urls.callback_path("b", config.pk)
     answer = Client().post(path, told, content_type="application/json", REMOTE_ADDR=source)
@@ -90,6 +99,15 @@ class TestNotice:
         tell(bank, notice())
 
         assert Receipt.objects.get().label == "Invoices"
+
+    def test_of_coop_keeps_the_reference_we_made(self, bank):
+        ours = new_reference()
+
+        tell(bank, coop(Narration=f"MOBILE~{ours}~JABALI WAKESHO"))
+
+        receipt = Receipt.objects.get()
+        assert (receipt.account_reference, receipt.amount) == (ours, Decimal("150.00"))
+        assert receipt.reason == "no_such_reference"
 
     def test_of_another_account_is_put_aside(self, bank):
         row = tell(bank, notice(creditAccountIdentifier=f"{ACCOUNT}9"))
