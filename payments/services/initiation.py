@@ -284,7 +284,7 @@ def take_rate(payment: Payment, *, now: datetime) -> None:
         ),
         (
             # Per shop: what other shops ask this customer is not to be felt here.
-            f"stk:phone:{payment.shop_id}:{payment.environment}:{payment.phone_index}",
+            f"phone:{payment.shop_id.hex}:{payment.environment}:{payment.phone_index}",
             settings.STK_RATE_PER_PHONE_PER_MINUTE,
         ),
     )

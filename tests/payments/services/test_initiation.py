@@ -3,8 +3,11 @@ from __future__ import annotations
 import pytest
 
 from payments import references
+from payments.choices import Environment
+from payments.errors import RateLimited
 from payments.models import Event, Payment
 from payments.receipt_choices import RuleKind
+from payments.services import initiation
 from payments.services.account_rule_changes import NewRule, save_rules
 from tenants import services as tenants
 
@@ -80,3 +83,14 @@ class TestAccountRules:
         sell("0712345678", account_reference="GOLD001")
 
         assert Event.objects.latest("seq").data["label"] == "Gold"
+
+
+@pytest.mark.parametrize("environment", Environment.values)
+def test_the_prompts_of_a_phone_are_counted_in_every_world(shop, environment, now, settings):
+    settings.STK_RATE_PER_PHONE_PER_MINUTE = 1
+    index = initiation.phone_index("254712345678")
+    payment = Payment(shop=shop, environment=environment, phone_index=index)
+    initiation.take_rate(payment, now=now)
+
+    with pytest.raises(RateLimited):
+        initiation.take_rate(payment, now=now)
