@@ -102,7 +102,9 @@ def _values_of(parameters: Any) -> dict[str, list[Any]]:
     """Return every value by its key, in order; what has no Value says nothing."""
     found: dict[str, list[Any]] = {}
     for item in _items(mapping_of(parameters).get("ResultParameter", parameters)):
-        key, value = text_of(item.get("Key", item.get("Name")), 64), item.get("Value")
+        # "Receipt No" and "ReceiptNo" are one: the portal's own pages have both.
+        key = text_of(item.get("Key", item.get("Name")), 64).replace(" ", "")
+        value = item.get("Value")
         if key and value not in (None, ""):
             found.setdefault(key, []).append(value)
     return found

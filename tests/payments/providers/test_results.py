@@ -134,6 +134,7 @@ class TestForms:
         [
             pytest.param({"Key": "ReceiptNo", "Value": "SFT31A0001"}, id="object"),
             pytest.param([{"Key": "ReceiptNo", "Value": "SFT31A0001"}], id="array"),
+            pytest.param([{"Key": "Receipt No ", "Value": "SFT31A0001"}], id="spaced"),
             pytest.param(
                 [None, 7, {"Key": "ReceiptNo"}, {"Key": "ReceiptNo", "Value": "sft31a0001"}],
                 id="among-rubbish",
