@@ -121,6 +121,9 @@ def _listed(value: Any) -> list[Any] | None:
             return None
     if value in (None, ""):
         return []
+    if isinstance(value, dict):
+        # One row without a list around it.
+        return [value]
     return value if isinstance(value, list) else None
 
 

@@ -193,6 +193,15 @@ class TestNothingFound:
 
 
 class TestReadingRows:
+    def test_reads_one_row_without_a_list_around_it(self):
+        row = {"transactionId": "TKX0000001", "amount": "1,234.50", "trxDate": "20261102101300"}
+
+        page = page_of(Response=row)
+
+        assert [(each.receipt_number, each.amount) for each in page.money] == [
+            ("TKX0000001", Decimal("1234.50"))
+        ]
+
     def test_reads_the_published_sample(self):
         document = json.loads(body_of("pull_response", "01-query-nested-list"))
 
