@@ -16,7 +16,7 @@ from payments.admin.tables import Table, table
 from reconciliation.choices import LineKind, LineState, StatementStatus
 from reconciliation.models import StatementImport, StatementLine
 from reconciliation.statements.packing import unpack
-from reconciliation.statements.problems import is_note, sentence
+from reconciliation.statements.problems import ProblemCode, is_note, sentence
 from reconciliation.statements.reading_jobs import sample_of
 from tenants.admin_looks import NONE, badge, shillings
 
@@ -81,6 +81,8 @@ def said_of(statement: StatementImport) -> str:
 
 def hint_of(statement: StatementImport) -> str:
     """Say what to do now, where there is something."""
+    if any(found.get("code") == ProblemCode.OTHER_SHORTCODE for found in statement.problems):
+        return _("Upload it again for the payment config whose number it names.")
     if statement.status == StatementStatus.REFUSED:
         return _("Download the statement again from the portal, and upload it as it is.")
     if statement.status == StatementStatus.READ:

@@ -190,7 +190,6 @@ class TestWhatBadInputGets:
             assert (statement.status, statement.file.token) == ("refused", "")
             page = text(manager.get(page_of(statement)))
             assert "Refused. Nothing of it is in the books." in page
-            assert "Download the statement again from the portal" in page
             assert manager.post(do(statement, "apply")).status_code in {302, 403, 404, 409}
             statement.refresh_from_db()
             assert statement.status == "refused"
@@ -220,6 +219,7 @@ class TestWhatBadInputGets:
         page = refused(maker.xlsx(maker.book("600999")))
 
         assert "the statement of 600999, not of the chosen payment config" in page
+        assert "Upload it again for the payment config whose number it names." in page
 
     @pytest.mark.parametrize("raw", [_html_table, _unknown_columns], ids=["HTML", "Swahili"])
     def test_unknown_columns_say_which_are_expected(self, refused, raw):
@@ -241,6 +241,7 @@ class TestWhatBadInputGets:
         for line in (11, 12, 27):
             assert f'<td data-label="Line">{line}</td>' in page
         assert page.count("does not follow from the line before") == 3
+        assert "Download the statement again from the portal" in page
 
     def test_formulas_and_markup_stay_words(self, send, manager, config):
         evil = '=HYPERLINK("http://x.test","<script>alert(1)</script>")'
