@@ -15,6 +15,7 @@ from tenants.admin_filters import ScopedRelatedFilter
 from tenants.admin_forms import ApiKeyForm, BranchForm, UserForm
 from tenants.admin_looks import badge, code
 from tenants.admin_pages import become, invitation_page, is_active_badge, once_page
+from tenants.admin_settings import CONTACT
 from tenants.models import ApiKey, Branch, Shop, User
 from tenants.roles import Action
 
@@ -37,11 +38,11 @@ admin.site.unregister(Group)  # roles are the matrix; Django's groups would say 
 
 @admin.register(Shop)
 class ShopAdmin(PlatformModelAdmin):
-    list_display = ["name", "slug", is_active_badge, "created_at"]
+    list_display = ["name", "slug", "owner_name", "contact_phone", is_active_badge, "created_at"]
     list_filter = ["is_active"]
-    search_fields = ["name", "slug"]
-    search_help_text = gettext_lazy("Name or slug")
-    fields = ["name", "slug", "is_active", "created_at"]
+    search_fields = ["name", "slug", "owner_name", "contact_email"]
+    search_help_text = gettext_lazy("Name, slug, owner or e-mail")
+    fields = ["name", "slug", *CONTACT, "is_active", "created_at"]
     prepopulated_fields = {"slug": ["name"]}
     object_actions = (
         ObjectAction(
@@ -79,10 +80,13 @@ class ShopAdmin(PlatformModelAdmin):
 
     def save_model(self, request: HttpRequest, obj: Shop, form: Any, change: bool) -> None:
         by = self.by(request)
-        if change:
-            become(obj, services.update_shop(shop=obj, name=obj.name, by=by))
-        else:
+        contact = {name: getattr(obj, name) for name in CONTACT}
+        if not change:
             become(obj, services.create_shop(name=obj.name, slug=obj.slug, by=by))
+        elif "name" in form.changed_data:
+            become(obj, services.update_shop(shop=obj, name=obj.name, by=by))
+        if not contact.keys().isdisjoint(form.changed_data):
+            become(obj, services.describe_shop(shop=obj, **contact, by=by))
 
     def _switch(self, request: HttpRequest, shop: Shop, *, is_active: bool, reason: str) -> str:
         services.switch_shop(shop=shop, is_active=is_active, by=self.by(request, reason))

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
 
 
+CONTACT = ("owner_name", "business_type", "contact_email", "contact_phone")
+
+
 class SettingsForm(ReasonedModelForm):
     def clean_two_people_above(self) -> Decimal | None:
         limit: Decimal | None = self.cleaned_data["two_people_above"]
@@ -35,7 +38,11 @@ class SettingsForm(ReasonedModelForm):
 
 @admin.register(ShopSettings)
 class ShopSettingsAdmin(ShopScopedModelAdmin):
-    """From which amount on two people decide; name and address of a shop are the platform's."""
+    """
+    Whom the platform turns to, and from which amount on two people decide.
+
+    Name and address of a shop are the platform's.
+    """
 
     view_action = change_action = Action.MANAGE_SHOP
     fence = Fence(shop="pk")
@@ -45,7 +52,7 @@ class ShopSettingsAdmin(ShopScopedModelAdmin):
     search_help_text = gettext_lazy("Name")
 
     def get_fields(self, request: HttpRequest, obj: Shop | None = None) -> list[str]:
-        return ["name", "two_people_above"]
+        return ["name", *CONTACT, "two_people_above"]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Shop | None = None) -> list[str]:
         return ["name"]
@@ -60,7 +67,12 @@ class ShopSettingsAdmin(ShopScopedModelAdmin):
 
     def save_model(self, request: HttpRequest, obj: Shop, form: Any, change: bool) -> None:
         by = self.by(request, form.cleaned_data.get("reason", ""))
-        become(obj, services.let_two_people_decide(shop=obj, above=obj.two_people_above, by=by))
+        given = {name: getattr(obj, name) for name in CONTACT}
+        if not given.keys().isdisjoint(form.changed_data):
+            become(obj, services.describe_shop(shop=obj, **given, by=by))
+        if "two_people_above" in form.changed_data:
+            above = form.cleaned_data["two_people_above"]
+            become(obj, services.let_two_people_decide(shop=obj, above=above, by=by))
 
     def history_view(
         self, request: HttpRequest, object_id: str, extra_context: Any = None

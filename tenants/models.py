@@ -123,6 +123,20 @@ class Shop(models.Model):
         blank=True,
         help_text=_("Reviews of a larger amount (KES) are resolved by two people."),
     )
+    # Whom the platform turns to; told at registration, kept up by the shop itself.
+    owner_name = models.CharField(_("owner"), max_length=100, blank=True)
+    business_type = models.CharField(
+        _("business"), max_length=60, blank=True, help_text=_("What it sells: groceries, rent …")
+    )
+    contact_email = models.EmailField(_("contact e-mail"), blank=True)
+    contact_phone = models.CharField(
+        _("contact phone"),
+        max_length=20,
+        blank=True,
+        validators=[
+            RegexValidator(r"^\+?[0-9][0-9 ]{7,18}\Z", _("Give a phone number like 0712 345 678."))
+        ],
+    )
     created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
 
     class Meta:

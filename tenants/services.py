@@ -35,6 +35,29 @@ def update_shop(*, shop: Shop, name: str, by: By = SYSTEM) -> Shop:
 
 
 @transaction.atomic
+def describe_shop(
+    *,
+    shop: Shop,
+    owner_name: str,
+    business_type: str,
+    contact_email: str,
+    contact_phone: str,
+    by: By = SYSTEM,
+) -> Shop:
+    """Say who owns a shop, what it sells, and whom the platform turns to."""
+    return _set(
+        Shop,
+        shop.pk,
+        "shop.updated",
+        by=by,
+        owner_name=owner_name,
+        business_type=business_type,
+        contact_email=contact_email,
+        contact_phone=contact_phone,
+    )
+
+
+@transaction.atomic
 def let_two_people_decide(*, shop: Shop, above: Decimal | None, by: By = SYSTEM) -> Shop:
     """Ask for two people from an amount (KES) on; None for one person whatever the amount."""
     return _set(Shop, shop.pk, "shop.updated", by=by, two_people_above=above)

@@ -73,3 +73,41 @@ class TestTwoPeople:
 
         assert answer.status_code == 200
         assert limit_of(ours) is None
+
+
+class TestContact:
+    GIVEN = {
+        "owner_name": "Njeri Kamau",
+        "business_type": "Groceries",
+        "contact_email": "njeri@duka.example",
+        "contact_phone": "0712 345 678",
+    }
+
+    def test_is_kept_up_by_the_shop_itself(self, ours, browse):
+        client = browse(ours.users["admin"])
+
+        client.post(page_of(ours), {**self.GIVEN, "two_people_above": ""})
+
+        assert Shop.objects.filter(pk=ours.shop.pk, **self.GIVEN).exists()
+        entry = AuditEntry.objects.filter(shop=ours.shop, action="shop.updated").get()
+        assert {change["field"] for change in entry.changes} == self.GIVEN.keys()
+        assert "Njeri Kamau" in client.get(page_of(ours)).content.decode()
+
+    @pytest.mark.parametrize(
+        ("field", "value"), [("contact_phone", "call me"), ("contact_email", "njeri")]
+    )
+    def test_refuses_what_nobody_can_reach(self, ours, browse, field, value):
+        answer = browse(ours.users["admin"]).post(page_of(ours), {**self.GIVEN, field: value})
+
+        assert answer.status_code == 200
+        assert field in answer.context["adminform"].form.errors
+        assert Shop.objects.get(pk=ours.shop.pk).owner_name == ""
+
+    def test_is_taken_at_registration(self, root, browse):
+        client = browse(root)
+        given = {"name": "Kiosk", "slug": "kiosk", **self.GIVEN, "reason": "Signed up"}
+
+        client.post("/admin/tenants/shop/add/", given)
+
+        assert Shop.objects.filter(slug="kiosk", **self.GIVEN).exists()
+        assert "Njeri Kamau" in client.get("/admin/tenants/shop/").content.decode()
