@@ -98,7 +98,7 @@ class PaymentAdmin(AsksCustomers, AsksForRefunds, RevealsPhone, ManualPages, Sho
         self, request: HttpRequest, queryset: QuerySet, search_term: str
     ) -> tuple[QuerySet, bool]:
         if search_term.strip():
-            queryset = queryset.filter(pk__in=payments_found_by(search_term))
+            queryset = queryset.filter(pk__in=payments_found_by(search_term, queryset))
         return queryset, False
 
     @admin.display(description=gettext_lazy("reference"))

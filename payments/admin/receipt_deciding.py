@@ -239,7 +239,8 @@ def _search(request: HttpRequest, term: str, receipt: Receipt) -> list[Payment]:
     """Find payments of the receipt's shop and world by reference, phone, order or receipt."""
     if not term:
         return []
-    rows = _payments(request, receipt).filter(pk__in=payments_found_by(term))
+    rows = _payments(request, receipt)
+    rows = rows.filter(pk__in=payments_found_by(term, rows))
     rows = rows.select_related("branch").defer("phone", "metadata", "resolution")
     return list(rows.order_by("-created_at", "-pk")[:_MOST_FOUND])
 

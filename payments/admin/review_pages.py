@@ -76,9 +76,9 @@ class ResolveForm(forms.Form):
         rows = Payment.objects.filter(
             shop=self.review.shop_id,
             environment=self.review.environment,
-            pk__in=payments_found_by(term) if term.strip() else [],
         ).exclude(pk=self.review.payment_id)
-        found = list(rows[:2])
+        ids = payments_found_by(term, rows) if term.strip() else []
+        found = list(rows.filter(pk__in=ids)[:2])
         if len(found) != 1:
             several = _("Several payments bear it. Give a reference only one has.")
             self.add_error("payment", several if found else _("No payment bears it."))

@@ -20,13 +20,15 @@ from payments.services.checkout_ids import forms_of
 from tenants.models import Shop
 
 
-def payments_found_by(term: str) -> QuerySet[Any]:
-    """Return the ids of the payments that bear this reference, whatever their shop."""
+def payments_found_by(term: str, payments: QuerySet[Payment]) -> QuerySet[Any]:
+    """Return the ids of the payments among these that bear this reference."""
     term = term.strip()[:64]
+    # Each look-up is fenced by itself: what many shops write on their orders is not gathered first.
+    payments = payments.order_by()
     # Naming all shops lets the planner walk the indexes that begin with the shop.
-    anywhere = Payment.objects.order_by().filter(shop__in=Shop.objects.order_by().values("pk"))
+    anywhere = payments.filter(shop__in=Shop.objects.order_by().values("pk"))
     arms = [
-        Payment.objects.order_by().filter(receipt_number=term.upper()).exclude(receipt_number=""),
+        payments.filter(receipt_number=term.upper()).exclude(receipt_number=""),
         anywhere.filter(order_ref=term).exclude(order_ref=""),
         anywhere.filter(account_reference__in={term, term.upper()}),
         anywhere.filter(external_reference=term).exclude(external_reference=""),
@@ -34,7 +36,7 @@ def payments_found_by(term: str) -> QuerySet[Any]:
     if (msisdn := _msisdn(term)) is not None:
         arms.append(anywhere.filter(phone_index=blind_index("phone", msisdn)))
     if (key := _uuid(term)) is not None:
-        arms.append(Payment.objects.order_by().filter(pk=key))
+        arms.append(payments.filter(pk=key))
     prompted = (
         Attempt.objects.order_by().filter(checkout_request_id__in=forms_of(term)).values("payment")
     )

@@ -75,7 +75,8 @@ class AllocateForm(DecideForm):
     def clean_payment(self) -> Payment:
         """Return the one payment in this person's sight that bears the reference."""
         term = self.cleaned_data["payment"].strip()
-        found = list(self.payments.filter(pk__in=payments_found_by(term) if term else [])[:2])
+        ids = payments_found_by(term, self.payments) if term else []
+        found = list(self.payments.filter(pk__in=ids)[:2])
         if len(found) != 1:
             several = _("Several payments bear it. Give a reference only one has.")
             raise ValidationError(several if found else _("No payment bears it."))
