@@ -110,6 +110,7 @@ class HourSum(_Counted):
                 nulls_distinct=False,
             )
         ]
+        indexes = [models.Index(fields=["environment", "created_at"], name="hour_sum_of_all")]
 
 
 class DaySum(_Counted):

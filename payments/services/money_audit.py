@@ -252,21 +252,26 @@ PROMISES = (
         "The sums that pages of numbers read are those of the payments, to the cent.",
         """
         SELECT shop_id || ' by hour ' || at FROM (
-            SELECT shop_id, environment, created_at AS at, status, count, amount
+            SELECT shop_id, environment, branch_id, config_id, origin, status, result_code,
+                created_at AS at, count, amount
             FROM payments_hourlytally
             UNION ALL
-            SELECT shop_id, environment, date_trunc('hour', created_at, 'UTC'), status, -1, -amount
+            SELECT shop_id, environment, branch_id, config_id, origin, status, result_code,
+                date_trunc('hour', created_at, 'UTC'), -1, -amount
             FROM payments_payment) AS h
-        GROUP BY shop_id, environment, at, status HAVING sum(count) <> 0 OR sum(amount) <> 0
+        GROUP BY shop_id, environment, branch_id, config_id, origin, status, result_code, at
+        HAVING sum(count) <> 0 OR sum(amount) <> 0
         UNION ALL
         SELECT shop_id || ' by day ' || at FROM (
-            SELECT shop_id, environment, created_at AS at, status, count, amount
+            SELECT shop_id, environment, branch_id, config_id, origin, status, created_by,
+                created_at AS at, count, amount
             FROM payments_dailytally
             UNION ALL
-            SELECT shop_id, environment, date_trunc('day', created_at, 'Africa/Nairobi'), status,
-                -1, -amount
+            SELECT shop_id, environment, branch_id, config_id, origin, status, created_by,
+                date_trunc('day', created_at, 'Africa/Nairobi'), -1, -amount
             FROM payments_payment) AS d
-        GROUP BY shop_id, environment, at, status HAVING sum(count) <> 0 OR sum(amount) <> 0
+        GROUP BY shop_id, environment, branch_id, config_id, origin, status, created_by, at
+        HAVING sum(count) <> 0 OR sum(amount) <> 0
         """,
     ),
 )

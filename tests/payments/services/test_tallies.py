@@ -146,14 +146,26 @@ class TestFolding:
         assert sum(row["total"] for row in sandbox) == 7
         assert real == []
 
-    def test_is_audited(self, write):
+    @pytest.mark.parametrize(
+        ("sums", "wrong", "breaches"),
+        [
+            (HourSum, {"amount": 1}, 1),
+            (HourSum, {"count": 2}, 1),
+            # The money is there, but not where it belongs: one place has too much, one too little.
+            (HourSum, {"branch": None}, 2),
+            (HourSum, {"result_code": "1032"}, 2),
+            (DaySum, {"amount": 1}, 1),
+            (DaySum, {"created_by": "Nobody"}, 2),
+        ],
+    )
+    def test_is_audited(self, write, sums, wrong, breaches):
         write(0, "completed", amount="3.50")
         tallies.fold()
         clean = [breach for breach in audit_money() if breach.code == "B9"]
-        HourSum.objects.update(amount=1)
+        sums.objects.update(**wrong)
 
         assert clean == []
-        assert [breach.code for breach in audit_money() if breach.code == "B9"] == ["B9"]
+        assert [each.code for each in audit_money() if each.code == "B9"] == ["B9"] * breaches
 
     def test_is_made_anew_from_the_payments(self, write):
         write(0, "completed", amount="3.50")
