@@ -8,6 +8,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import NoReturn
 
 from bench import stage as stages
@@ -16,7 +17,7 @@ from bench.plan import QUICK, WHOLE, Plan
 from bench.results import Row, table
 from config.devprocesses import say
 
-WORKLOADS = ("B1", "B2", "B3", "B4", "B6", "B7", "B8", "B10", "B11", "B12")
+WORKLOADS = ("B1", "B2", "B3", "B4", "B5", "B6", "B7", "B8", "B9", "B10", "B11", "B12")
 
 
 def main(arguments: list[str]) -> int:
@@ -43,11 +44,12 @@ def _parse(arguments: list[str]) -> tuple[list[str], Plan]:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="B1", help=f"of {', '.join(WORKLOADS)}")
     parser.add_argument("--quick", action="store_true", help="a smoke test: one short round")
+    parser.add_argument("--keep", action="store_true", help="keep B9's databases for the day")
     options = parser.parse_args(arguments)
     if unknown := set(options.names) - set(WORKLOADS):
         parser.error(f"there is no {', '.join(sorted(unknown))}")
     chosen = [name for name in WORKLOADS if not options.names or name in options.names]
-    return chosen, QUICK if options.quick else WHOLE
+    return chosen, replace(QUICK if options.quick else WHOLE, keeps_pages=options.keep)
 
 
 def _measure(names: list[str], plan: Plan, database_url: str) -> list[Row]:
@@ -81,7 +83,9 @@ def _prepare(stage: stages.Stage) -> dict[str, Callable[[], list[Row]]]:
         prompts,
         questions,
         rewrapping,
+        scale,
         statements,
+        sweeping,
         world,
     )
 
@@ -94,9 +98,11 @@ def _prepare(stage: stages.Stage) -> dict[str, Callable[[], list[Row]]]:
         "B2": lambda: callbacks.applying(stage, stalls),
         "B3": lambda: prompts.prompting(stage, stalls),
         "B4": lambda: polls.polling(stage, stalls),
+        "B5": lambda: sweeping.sweeping(stage),
         "B6": lambda: calls.resolving(stage.plan),
         "B7": lambda: calls.sealing(stage.plan),
         "B8": lambda: rewrapping.rewrapping_all(stage.plan),
+        "B9": lambda: scale.growing(stage),
         "B10": lambda: questions.asking(stage, stalls),
         "B11": lambda: statements.importing_statements(stage.plan),
         "B12": lambda: memory.resting(stage),

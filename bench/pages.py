@@ -9,6 +9,7 @@ by the statements the page sent.
 from __future__ import annotations
 
 import json
+import logging
 import sys
 import time
 from dataclasses import dataclass, field
@@ -31,7 +32,7 @@ class Pages:
         from bench.pages_listed import clients, listed  # noqa: PLC0415 - needs Django
 
         self.clients = clients()
-        self.all: dict[str, Asked] = listed()
+        self.all: dict[str, Asked] = listed(self.clients)
 
     def ask(self, name: str) -> Any:
         page = self.all[name]
@@ -58,6 +59,8 @@ def main() -> None:
     import django  # noqa: PLC0415
 
     django.setup()
+    # Which lists are not for whom is found by asking; a page that fails later ends the process.
+    logging.disable(logging.WARNING)
     pages = Pages()
     _say(list(pages.all))
     for line in sys.stdin:

@@ -41,14 +41,14 @@ def clients() -> dict[str, Client]:
     return {**found, "key": _client({"Authorization": f"Bearer {text}"})}
 
 
-def listed() -> dict[str, Asked]:
+def listed(who: dict[str, Client]) -> dict[str, Asked]:
     """Name every page: lists, filters, searches, dashboards, and the lists of the API."""
     shop = Shop.objects.get(slug=SHOP)
     payment = _some_payment(shop)
     return {
-        **_lists("shop"),
-        **_lists("platform"),
-        **_dashboards(shop),
+        **_lists("shop", who["shop"]),
+        **_lists("platform", who["platform"]),
+        **_answering(_dashboards(shop), who),
         **_ledger(shop, payment),
         **_details(payment),
         **_api(payment),
@@ -66,9 +66,8 @@ def _some_payment(shop: Shop) -> Payment:
     return rows.filter(status="completed").order_by("-created_at")[0]
 
 
-def _lists(who: str) -> dict[str, Asked]:
+def _lists(who: str, client: Client) -> dict[str, Asked]:
     """Name the first page, and every list this person may open."""
-    client = clients()[who]
     pages = {f"{who}:first": Asked(who, reverse("admin:index"))}
     for model in admin.site._registry:  # noqa: SLF001 - Django has no other list of them
         path = _list_of(model)
@@ -91,6 +90,15 @@ def _dashboards(shop: Shop) -> dict[str, Asked]:
         for who in (("platform",) if page.for_platform else ("shop",))
         for period in PERIODS
     }
+
+
+def _answering(pages: dict[str, Asked], who: dict[str, Client]) -> dict[str, Asked]:
+    """Leave out the pages of one thing: without its name they are not there."""
+
+    def status(page: Asked) -> int:
+        return who[page.who].get(page.path, page.query).status_code
+
+    return {name: page for name, page in pages.items() if status(page) != 404}
 
 
 def _ledger(shop: Shop, payment: Payment) -> dict[str, Asked]:

@@ -22,6 +22,13 @@ class Plan:
     upstream_s: float = 2.0
     callbacks_per_s: float = 40.0
     statement_lines: int = 50_000
+    swept_attempts: int = 10_000
+    swept_shops: int = 1_000
+    sweep_upstream_s: float = 0.2
+    few_payments: int = 10_000
+    many_payments: int = 1_000_000
+    page_calls: int = 12
+    keeps_pages: bool = False
     # What the product itself sets: when a till is answered, when a call is given up.
     answer_within_s: float = 6.0
     give_up_s: float = 20.0
@@ -40,5 +47,10 @@ QUICK = Plan(
     busy_s=6.0,
     upstream_s=0.5,
     statement_lines=4_000,
+    swept_attempts=800,
+    swept_shops=20,
+    few_payments=500,
+    many_payments=2_000,
+    page_calls=2,
     give_up_s=8.0,
 )

@@ -7,6 +7,7 @@ whatever else the machine does meets both. What a page costs at the small size i
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
@@ -14,10 +15,15 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
+
+from django.core.management import call_command
+from django.utils import timezone
 
 from bench.plan import Plan
 from bench.results import Goal, Row, percentile
-from bench.stage import BenchError, Stage, own_database
+from bench.stage import LOGS, BenchError, Stage, kept_database, own_database
+from config.devkeys import kept_keys
 from config.devprocesses import say
 
 _BOUND = 1.5
@@ -41,6 +47,7 @@ class Taken:
 def growing(stage: Stage) -> list[Row]:
     """Measure B9."""
     plan = stage.plan
+    call_command("collectstatic", interactive=False, verbosity=0)
     with ExitStack() as stack:
         small, large = (
             stack.enter_context(_pages(stage, count))
@@ -80,22 +87,54 @@ class _Server:
 
 @contextmanager
 def _pages(stage: Stage, payments: int) -> Iterator[_Server]:
-    """Make a database of so many payments, and serve it."""
-    with own_database(stage.settings["DATABASE_URL"], f"_of_{payments}") as url:
-        environment = os.environ | stage.settings | {"DATABASE_URL": url}
-        subprocess.run([*_SEED, str(payments)], env=environment, check=True)  # noqa: S603
-        with subprocess.Popen(  # noqa: S603
-            _SERVE, env=environment, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
-        ) as process:
-            try:
-                yield _Server(process)
-            finally:
-                process.terminate()
+    """Serve a database of so many payments."""
+    # A kept database is read with the keys it was written with.
+    environment = os.environ | stage.settings | kept_keys(LOGS / "pages.keys")
+    with (
+        _seeded(stage, payments, environment) as url,
+        subprocess.Popen(  # noqa: S603
+            _SERVE,
+            env=environment | {"DATABASE_URL": url},
+            text=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        ) as process,
+    ):
+        try:
+            yield _Server(process)
+        finally:
+            process.terminate()
+
+
+@contextmanager
+def _seeded(stage: Stage, payments: int, environment: dict[str, str]) -> Iterator[str]:
+    """Give the address of a database of so many payments; with --keep, today's."""
+
+    def fill(url: str) -> None:
+        subprocess.run(  # noqa: S603
+            [*_SEED, str(payments)], env=environment | {"DATABASE_URL": url}, check=True
+        )
+
+    server_url = stage.settings["DATABASE_URL"]
+    if stage.plan.keeps_pages:
+        # Numbers of today and of the week want payments that are as old as the day.
+        name = f"malipo_pages_{payments}_{timezone.localdate():%Y%m%d}_{_schema()}"
+        yield kept_database(server_url, name, fill=fill)
+        return
+    with own_database(server_url, f"_of_{payments}") as url:
+        fill(url)
+        yield url
+
+
+def _schema() -> str:
+    """Return a short digest of what migrations there are."""
+    names = sorted(str(path) for path in Path().glob("*/migrations/0*.py"))
+    return hashlib.sha256(" ".join(names).encode()).hexdigest()[:8]
 
 
 def _in_turns(name: str, small: _Server, large: _Server, plan: Plan) -> Taken:
     for each in (small, large):
-        for _ in range(3):  # imports, plans, what the page itself caches
+        for _ in range(min(3, plan.page_calls)):  # imports, plans, what the page itself caches
             each.time(name)
     pairs = [(small.time(name), large.time(name)) for _ in range(plan.page_calls)]
     return Taken(name, *(percentile(times, 0.95) for times in zip(*pairs, strict=True)))

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -40,18 +40,41 @@ def own_database(server_url: str, suffix: str = "") -> Iterator[str]:
         if server.execute("SHOW synchronous_commit").fetchone() != ("on",):
             raise BenchError("The floors count on synchronous_commit = on.")
         server.execute(f"CREATE DATABASE {name}")
-    parts = urlsplit(server_url)
     try:
-        yield urlunsplit(parts._replace(path=f"/{name}"))
+        yield _address(server_url, name)
     finally:
         with psycopg.connect(server_url, autocommit=True) as server:
             server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def kept_database(server_url: str, name: str, *, fill: Callable[[str], None]) -> str:
+    """Give the address of the database of this name; make it first, whole or not at all."""
+    making = f"{name}_making"
+    with psycopg.connect(server_url, autocommit=True) as server:
+        found = server.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name])
+        if found.fetchone() is None:
+            server.execute(f"DROP DATABASE IF EXISTS {making} WITH (FORCE)")
+            server.execute(f"CREATE DATABASE {making}")
+            fill(_address(server_url, making))
+            server.execute(f"ALTER DATABASE {making} RENAME TO {name}")
+    return _address(server_url, name)
 
 
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def wait_for_port(port: int, *, patience_s: float = 10.0) -> None:
+    """Wait until something listens."""
+    deadline = time.monotonic() + patience_s
+    while time.monotonic() < deadline:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.05)
+    raise BenchError(f"Nothing listens on {port}.")
 
 
 def production_settings(database_url: str, *, plan: Plan) -> dict[str, str]:
@@ -155,6 +178,10 @@ class Stage:
             if self._processes[name].poll() is not None or time.monotonic() > deadline:
                 raise BenchError(f"{name} does not start.\n{tail(_log_of(name))}")
             time.sleep(0.1)
+
+
+def _address(server_url: str, database: str) -> str:
+    return urlunsplit(urlsplit(server_url)._replace(path=f"/{database}"))
 
 
 def _log_of(name: str) -> Path:

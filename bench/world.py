@@ -43,6 +43,7 @@ _CREDENTIALS = {
 }
 _ACTOR = Actor.system("bench")
 _numbers = itertools.count(1)
+_tills = itertools.count()
 _CODES = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
@@ -55,10 +56,10 @@ class Stall:
     api_key: str
 
 
-def make_stalls(count: int) -> list[Stall]:
+def make_stalls(count: int, *, prefix: str = "bench") -> list[Stall]:
     with connection.cursor() as cursor:
         cursor.execute(MAKE_TABLE)
-    return [_stall(number) for number in range(count)]
+    return [_stall(f"{prefix}-{number}", next(_tills)) for number in range(count)]
 
 
 def make_crowd(count: int) -> list[Shop]:
@@ -172,8 +173,8 @@ def completed_among(attempts: list[Attempt]) -> int:
     return Payment.objects.filter(pk__in=ids, status=PaymentStatus.COMPLETED).count()
 
 
-def _stall(number: int) -> Stall:
-    shop = tenants.create_shop(name=f"Bench {number}", slug=f"bench-{number}")
+def _stall(slug: str, number: int) -> Stall:
+    shop = tenants.create_shop(name=slug, slug=slug)
     now = timezone.now()
     fields = ConfigFields(
         name="Till",

@@ -9,7 +9,7 @@ from django.db import connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
 MAKE_TABLE = """
-    CREATE TABLE bench_floor (id uuid PRIMARY KEY, body text NOT NULL, at timestamptz NOT NULL)
+    CREATE TABLE IF NOT EXISTS bench_floor (id uuid PRIMARY KEY, body text NOT NULL, at timestamptz NOT NULL)
 """
 _INSERT = "INSERT INTO bench_floor (id, body, at) VALUES (%s, %s, %s)"
 _SELECT = """
