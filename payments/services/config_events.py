@@ -41,6 +41,7 @@ _AS_THEY_ARE = (
     "is_active",
     "is_default",
     "health",
+    "health_reason",
     "suspended_reason",
     "verified_by",
     "last_test_result",

@@ -27,6 +27,12 @@ class TestDescribe:
         }
 
 
+    def test_says_why_a_config_is_not_well(self, till, now):
+        till.last_test_result = "failed"
+
+        assert config_events.describe(till)["health_reason"] == "last_test"
+
+
 class TestTell:
     def test_follows_a_configs_life(self, shop, make_config, daraja, actor, now):
         config = make_config(shop, status="draft")
