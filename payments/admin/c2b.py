@@ -55,7 +55,7 @@ REGISTER_URLS = ObjectAction(
     when=lambda config: (
         config.has_api
         and config.status == ConfigStatus.VERIFIED
-        and config.c2b_registered_at is None
+        and c2b_urls.look(config).name != "urls_ours"
     ),
     form=RegistrationForm,
 )

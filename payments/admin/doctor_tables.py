@@ -44,11 +44,12 @@ _ACTS: dict[str, tuple[tuple[str, Any], ...]] = {
 def checklist_of(
     config: PaymentConfig, links: dict[str, str], *, edit: str
 ) -> list[dict[str, Any]]:
-    """Lay out the steps; the next one has its button, where this person may press it."""
+    """Lay out the steps; the next one, and one that waited, has its button where it may be pressed."""
     rows = []
     for step in steps_of(config):
         label, tone = _STATES[step.state]
-        is_next = step.state is StepState.NEXT
+        # Whoever had the portal mended comes back to a step that waited.
+        is_open = step.state in {StepState.NEXT, StepState.BLOCKED}
         rows.append(
             {
                 "name": step.name,
@@ -56,7 +57,7 @@ def checklist_of(
                 "badge": badge(label, tone),
                 "state": step.state.value,
                 "says": _(step.says),
-                "link": _link(step.name, links, edit) if is_next else None,
+                "link": _link(step.name, links, edit) if is_open else None,
             }
         )
     return rows

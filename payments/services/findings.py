@@ -24,7 +24,7 @@ _COPY = _("Copy it again from the Daraja portal, save it and verify again.")
 _OPERATOR = _("Tell whoever runs Malipo: the platform's own address needs mending.")
 _FREE_URLS = _(
     "In the M-Pesa organisation portal two operators delete it under Self Services, URL Management,"
-    " or write to apisupport@safaricom.co.ke. Then register again."
+    " or write to apisupport@safaricom.co.ke. Then register again: it needs a verified config."
 )
 
 

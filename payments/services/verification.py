@@ -68,7 +68,7 @@ class Verification:
 
     @property
     def result(self) -> str:
-        return self.logs[-1].result
+        return verification_verdict.word_of(self.logs).result
 
 
 def verify_config(
@@ -80,7 +80,7 @@ def verify_config(
     now: datetime,
 ) -> Verification:
     """
-    Try the config against its provider, here and now; without stages, all that are required.
+    Try the config against its provider, here and now; without stages, all that are usual.
 
     A run of some stages only writes its log: it neither verifies nor fails the config, save that
     the proof of control completes what an earlier whole run left pending.
@@ -151,7 +151,7 @@ def take_run(*, run_id: uuid.UUID, now: datetime) -> VerificationRun | None:
 
 
 def perform(*, run: VerificationRun, now: datetime) -> list[VerificationLog]:
-    """Run a taken visit's stages in order, up to the first that does not succeed; return its rows."""
+    """Run a taken visit's stages in order, up to the first that stops it; return its rows."""
     version = run.version
     version.config = run.config
     msisdn = run.msisdn.reveal() if run.msisdn else ""
@@ -246,7 +246,7 @@ def _conclude(
     was_verified = config.status == ConfigStatus.VERIFIED
     verification_verdict.settle(config, run.version, actor=actor, now=now)
     if was_verified and verification_verdict.may_move(config, run.stages):
-        act = _RECORDED.get(logs[-1].result)
+        act = _RECORDED.get(verification_verdict.word_of(logs).result)
         if act:
             config_trail.record(act, config, before=before, actor=actor, now=now)
 

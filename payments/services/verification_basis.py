@@ -21,17 +21,17 @@ def chosen_stages(
     config: PaymentConfig, names: Iterable[str] | None, *, has_phone: bool
 ) -> list[str]:
     """
-    Return the stages of a visit in their order; without names, all that are required.
+    Return the stages of a visit in their order; without names, all that are usual.
 
     :raises InvalidInput: for one that does not exist or cannot be made.
     """
-    required = verification_verdict.required_stages(config)
+    usual = verification_verdict.usual_stages(config)
     asked = {VerificationStage.PROMPT} if has_phone else set()
-    wanted = {*(required | asked if names is None else names)}
+    wanted = {*(usual | asked if names is None else names)}
     if not wanted or not wanted <= STAGES.keys():
         detail = f"Choose among {', '.join(STAGES)}."
         raise InvalidInput(detail, errors=[("stages", "invalid_choice", detail)])
-    if not config.has_api and wanted != required:
+    if not config.has_api and wanted != usual:
         field = "phone_number" if has_phone else "stages"
         raise InvalidInput(_ASKS_NOBODY, errors=[(field, "not_applicable", _ASKS_NOBODY)])
     if names is not None and VerificationStage.PROMPT in wanted and not has_phone:

@@ -18,14 +18,14 @@ from payments.services import breakers, config_trail, credentials_health
 from payments.services.config_moves import move_config
 
 _S = VerificationStage
-# C2B addresses that nobody registered yet do not hold a config back: they are registered after it,
-# and prompts do without. Only addresses known to be somebody else's fail: money paid by hand would
-# be told to strangers.
-BASICS = frozenset({_S.FIELDS, _S.BASE_URL, _S.OAUTH, _S.PASSKEY, _S.CALLBACK, _S.URLS})
+# Whose C2B addresses are registered is asked and told, and holds nothing back: prompts do without,
+# and only a verified config may register ours. A config that failed by it could never mend it.
+TOLD = frozenset({_S.URLS})
+BASICS = frozenset({_S.FIELDS, _S.BASE_URL, _S.OAUTH, _S.PASSKEY, _S.CALLBACK}) | TOLD
 REQUIRED: dict[str, frozenset[str]] = {
-    Environment.SANDBOX: frozenset(BASICS),
+    Environment.SANDBOX: BASICS - TOLD,
     # Real customers: whoever sets it up shows that the money arrives where he says.
-    Environment.PRODUCTION: frozenset(BASICS | {_S.PROMPT}),
+    Environment.PRODUCTION: (BASICS - TOLD) | {_S.PROMPT},
 }
 # Where nobody can be asked, nothing but what was typed can be looked at.
 NO_API = frozenset({_S.FIELDS})
@@ -37,6 +37,18 @@ def required_stages(config: PaymentConfig) -> frozenset[str]:
         return NO_API
     required = REQUIRED[config.environment]
     return required - {_S.PROMPT} if config.proven_at else required
+
+
+def usual_stages(config: PaymentConfig) -> frozenset[str]:
+    """Return what a visit asks where nobody chose: what must be passed, and what is only told."""
+    required = required_stages(config)
+    return required | TOLD if config.has_api else required
+
+
+def word_of(logs: list[VerificationLog]) -> VerificationLog:
+    """Return the row that says how a visit ended: the last one that counts."""
+    counted = [log for log in logs if log.stage not in TOLD]
+    return (counted or logs)[-1]
 
 
 def is_whole(stages: Iterable[str]) -> bool:
@@ -68,11 +80,12 @@ def close_breaker_if_flawless(
     run: VerificationRun, logs: Iterable[VerificationLog], *, now: datetime
 ) -> None:
     """
-    Put a config back in use whose every stage succeeded just now, whatever failed before.
+    Put a config back in use that passed whatever counts just now, whatever failed before.
 
     Called outside the transaction that ends the run: whoever takes a breaker takes no more.
     """
-    if is_whole(run.stages) and {log.result for log in logs} == {VerificationResult.SUCCESS}:
+    results = {log.result for log in logs if log.stage not in TOLD}
+    if is_whole(run.stages) and results == {VerificationResult.SUCCESS}:
         breakers.reset_breaker(config=run.config, now=now)
 
 

@@ -16,6 +16,7 @@ from payments.errors import PaymentsError
 from payments.models import VerificationLog, VerificationRun
 from payments.services.findings import StageResult
 from payments.services.verification_stages import Stage, Visit, probe
+from payments.services.verification_verdict import TOLD
 
 logger = logging.getLogger(__name__)
 
@@ -25,11 +26,15 @@ _SUCCESS, _PENDING = VerificationResult.SUCCESS, VerificationResult.PENDING
 def visit(
     stages: list[Stage], on: Visit, *, run: VerificationRun | None, actor: Actor
 ) -> list[VerificationLog]:
-    """Run stages in order, up to the first that neither succeeds nor waits; return their rows."""
+    """
+    Run stages in order, up to the first that neither succeeds nor waits; return their rows.
+
+    What is only told stops nothing.
+    """
     logs: list[VerificationLog] = []
     for stage in stages:
         logs.append(_try(stage, on, run=run, actor=actor))
-        if logs[-1].result not in {_SUCCESS, _PENDING}:
+        if logs[-1].result not in {_SUCCESS, _PENDING} and stage.name not in TOLD:
             break
     return logs
 

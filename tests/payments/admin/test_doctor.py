@@ -289,6 +289,28 @@ class TestUrls:
         assert b"URL Management" in answer.content
         assert b"Somebody else" in answer.content
 
+    def test_offer_the_button_again_where_they_are_not_ours(self, ours, browse, daraja):
+        client, config = browse(ours.users["admin"]), ours.configs["shop"]
+        press = {"response_type": "Completed"}
+        path = button(config, "register_urls")
+        offered = []
+        for known in (
+            {"held_by": "somebody_else"},
+            {"held_by": "us", "confirmation_url": "https://old.example/cb/c/0/…/c"},
+        ):
+            registered_at = timezone.now() if known["held_by"] == "us" else None
+            PaymentConfig.objects.filter(pk=config.pk).update(
+                c2b_registration=known, c2b_registered_at=registered_at
+            )
+            offered.append(f'href="{path}">Register<' in client.get(setup(config)).content.decode())
+
+        client.post(path, press)
+
+        config.refresh_from_db()
+        assert offered == [True, True]
+        assert c2b_urls.look(config).name == "urls_ours"
+        assert f'href="{path}"' not in client.get(setup(config)).content.decode()
+
     @pytest.mark.parametrize("chosen", ["Completed", "Cancelled"])
     def test_take_what_shall_become_of_unanswered_payments(self, ours, browse, daraja, chosen):
         client, config = browse(ours.users["admin"]), ours.configs["shop"]

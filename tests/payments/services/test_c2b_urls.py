@@ -12,7 +12,7 @@ from django.utils import timezone
 from audit.models import AuditEntry
 from payments.errors import InvalidInput, InvalidTransition, VerificationFailed
 from payments.providers.daraja import c2b
-from payments.services import c2b_urls
+from payments.services import c2b_urls, configs, verification
 from tests.daraja import FakeDaraja
 from tests.payloads import body_of
 from tests.payments.services.doctor_world import findings, visit
@@ -146,6 +146,59 @@ class TestRegister:
     def test_knows_two_response_types(self, paybill, actor, now):
         with pytest.raises(InvalidInput):
             register(paybill, actor, now, "completed")
+
+
+class TestWayOut:
+    """Whatever happened to the addresses, the config lives on, and they can be registered."""
+
+    def suspend_and_restore(self, config, actor, now):
+        config.refresh_from_db()
+        configs.suspend_config(config=config, reason="Stolen", actor=actor, now=now)
+        return verification.restore_config(config=config, reason="Found", actor=actor, now=now)
+
+    def test_is_walked_from_somebody_elses_addresses_to_ours(self, live, live_daraja, actor, now):
+        live.proven_at = now
+        live.save()
+        live_daraja.engine.register_urls_elsewhere("600777")
+        with pytest.raises(VerificationFailed):
+            register(live, actor, now)
+
+        config = self.suspend_and_restore(live, actor, now)
+        told = config.verifications.get(stage="urls")
+        live_daraja.engine.knobs.turn(c2b_once=False)
+        config = register(config, actor, now)
+
+        assert (told.result, told.response_payload["finding"]) == ("failed", "urls_elsewhere")
+        assert "Then register again" in told.next_action
+        assert config.status == "verified"
+        assert findings(visit(config, actor, now).logs)[-1] == "urls_ours"
+
+    def test_is_walked_after_our_own_host_moved(self, live, live_daraja, actor, now, settings):
+        live.proven_at = now
+        live.save()
+        register(live, actor, now)
+        settings.PUBLIC_BASE_URL = "https://new.pay.test"
+
+        config = self.suspend_and_restore(live, actor, now)
+        found = c2b_urls.look(config).name
+        with pytest.raises(VerificationFailed, match="already registered"):
+            register(config, actor, now)
+        live_daraja.engine.knobs.turn(c2b_once=False)
+        config = register(config, actor, now)
+
+        assert (config.status, found) == ("verified", "urls_moved")
+        assert c2b_urls.look(config).name == "urls_ours"
+        last = live_daraja.ledger.urls[-1]
+        assert last.confirmation_url.startswith("https://new.pay.test/cb/c/")
+
+    def test_is_open_to_what_failed_by_it_before(self, live, live_daraja, actor, now):
+        live.proven_at, live.status, live.is_active = now, "failed", False
+        live.c2b_registration = {"held_by": "somebody_else"}
+        live.save()
+
+        config = visit(live, actor, now).config
+
+        assert register(config, actor, now).c2b_registration["held_by"] == "us"
 
 
 class TestRecordedAnswers:

@@ -149,8 +149,8 @@ CASES = [
     ("firewall", at_home((403, {}, b"<html>no</html>")), "callback", "callback_blocked", "failed"),
     ("stranger", at_home((200, {}, b'{"answer": "x"}')), "callback", "callback_blocked", "failed"),
     ("restart", at_home((502, {}, b"")), "callback", "callback_unreachable", "pending"),
-    ("urls", somebody_elses_urls, "urls", "urls_elsewhere", "failed"),
-    ("old host", our_old_host, "urls", "urls_moved", "failed"),
+    ("urls", somebody_elses_urls, "urls", "urls_elsewhere", "verified"),
+    ("old host", our_old_host, "urls", "urls_moved", "verified"),
 ]
 
 
@@ -197,7 +197,21 @@ class TestDoctor:
         assert run.config.status == status
         assert last.response_message == FINDINGS[finding].message
         assert last.next_action
-        assert run.config.last_test_error == last.response_message
+        # What holds nothing back says nothing of the config's health either.
+        assert run.config.last_test_error == ("" if status == "verified" else last.response_message)
+
+    def test_goes_on_to_the_proof_past_addresses_of_somebody_else(
+        self, live_till, live_daraja, actor, now
+    ):
+        live_till.c2b_registration = {"held_by": "somebody_else", "version": "v2"}
+        live_till.save()
+
+        run = visit(live_till, actor, now, phone_number=PHONE)
+        live_daraja.deliver(Client())
+
+        live_till.refresh_from_db()
+        assert findings(run.logs)[-2:] == ["urls_elsewhere", "prompt_sent"]
+        assert live_till.status == ConfigStatus.VERIFIED
 
     def test_does_not_mind_its_own_machine_while_developing(
         self, till, daraja, actor, now, settings
