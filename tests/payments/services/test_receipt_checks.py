@@ -22,6 +22,7 @@ from tests.payments.services.shown_messages import MESSAGES, days, number_of, ti
 pytestmark = pytest.mark.django_db
 # Mostly invented: who shows a message at the counter without having paid has no code of ours.
 HOW = (*["code"] * 5, *["theirs"] * 5, *["old"] * 5, "true", "bare", "amount", "date", "used")
+WHOLE_OF_EACH_SORT = 4
 SEVEN = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
 
 
@@ -305,7 +306,7 @@ class TestTenThousandMadeUpMessages:
     def test_yield_only_what_is_true_unused_and_ours(
         self, shop, paybill, neighbour, make_config, now, check
     ):
-        """What is genuine is decided by a look; every hundredth goes the whole way of a check."""
+        """A look decides what is genuine; some of each sort, and each 100th, go the whole way."""
         dice = random.Random(20_261_120)  # noqa: S311
         other = make_config(neighbour, shortcode="600999", provider="mpesa_paybill")
         mine = [_paid(paybill, dice, now) for _ in range(60)]
@@ -314,9 +315,11 @@ class TestTenThousandMadeUpMessages:
         counts: Counter[str] = Counter()
 
         wrong = []
+        sorts: Counter[str] = Counter()
         for place in range(10_000):
-            text, is_true = _shown(dice, mine, used, theirs)
-            if place % 100:
+            text, is_true, sort = _shown(dice, mine, used, theirs)
+            sorts[sort] += 1
+            if place % 100 and sorts[sort] > WHOLE_OF_EACH_SORT:
                 shown = receipt_checks.read(text)
                 checked = check_answers.look(shop, "sandbox", None, shown, now=now)
             else:
@@ -326,6 +329,8 @@ class TestTenThousandMadeUpMessages:
                 wrong.append((text, told(checked)))
 
         assert wrong == []
+        assert len(sorts) == len(set(HOW)) * len(MESSAGES)
+        assert min(sorts.values()) >= WHOLE_OF_EACH_SORT
         assert set(counts) >= {*CheckAnswer} - {"already_used", "wrong_business"}
         assert not ReceiptCheck.objects.filter(receipt__in=theirs).exists()
 
@@ -343,9 +348,9 @@ def _tail(dice):
 
 
 def _shown(dice, mine, used, theirs):
-    """Return a message somebody shows, and whether it is true, unused and the shop's."""
-    write = MESSAGES[dice.choice(sorted(MESSAGES))]
-    how = dice.choice(HOW)
+    """Return a message, whether it is true, unused and the shop's, and what sort it is of."""
+    form, how = dice.choice(sorted(MESSAGES)), dice.choice(HOW)
+    write, sort = MESSAGES[form], f"{form} {how}"
     receipt = dice.choice({"used": used, "theirs": theirs}.get(how, mine))
     changed = {
         "code": {"number": number_of(receipt.paid_at, _tail(dice))},
@@ -357,5 +362,5 @@ def _shown(dice, mine, used, theirs):
         },
     }.get(how, {})
     if how == "bare":
-        return receipt.number, True
-    return write(receipt, **changed), how == "true"
+        return receipt.number, True, sort
+    return write(receipt, **changed), how == "true", sort
