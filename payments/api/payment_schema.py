@@ -171,8 +171,11 @@ class StatsOutput(serializers.Serializer):
 
 
 class ReasonOutput(serializers.Serializer):
+    """What is in the way or to be looked at; message is the English one of messages."""
+
     code = serializers.CharField()
     message = serializers.CharField()
+    messages = MessageOutput()
 
 
 class ReadinessOutput(serializers.Serializer):

@@ -235,9 +235,15 @@ class TestNobodyIsAsked:
             "provider": None,
             "now": now,
         }
+        english = "By hand: It asks nobody: its money is known by hand or by statement only."
+        swahili = (
+            "By hand: Haimuulizi mtu: pesa zake hujulikana kwa kuandikwa au kwa taarifa ya akaunti"
+            " tu."
+        )
         said = {
             "code": "no_api",
-            "message": "By hand: It asks nobody: its money is known by hand or by statement only.",
+            "message": english,
+            "messages": {"en": english, "sw": swahili},
         }
 
         assert said in readiness.readiness_of(**asked)["blockers"]
