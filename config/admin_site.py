@@ -102,6 +102,7 @@ _BANNER_PAGES = {
 # Where the banner "something is wrong" stands; a config's own page says it in its own words.
 _TROUBLE_PAGES = {
     "index",
+    "reconciliation_overview",
     "tenants_branch_changelist",
     "tenants_branch_change",
     "payments_paymentconfig_changelist",

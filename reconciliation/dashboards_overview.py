@@ -12,6 +12,7 @@ from django.utils.translation import ngettext
 from payments.services import stats, stats_periods
 from payments.services.stats_periods import Tally
 from reconciliation import charts
+from reconciliation.dashboards_now import lines_of
 from reconciliation.dashboards_spread import tables_of
 from reconciliation.dashboards_words import compared, percent
 from tenants.admin_looks import shillings
@@ -32,12 +33,14 @@ def overview_of(place: Place) -> dict[str, Any]:
     numbers = stats.numbers_of(rows, environment=place.environment, now=place.now, days=period.days)
     spread = stats_periods.spread_of(rows, since=period.span.since, until=period.span.until)
     before = stats_periods.tally_of(rows, since=period.before.since, until=period.before.until)
+    trouble = _trouble(numbers, spread.whole, before, place)
     return {
+        "lines": lines_of(place, numbers, trouble),
         "numbers": numbers,
         "tally": spread.whole,
         "before": before,
         "cards": _cards(numbers, spread.whole, before, place),
-        "trouble": _trouble(numbers, spread.whole, before, place),
+        "trouble": trouble,
         "chart": _by_day(numbers, place) if period.days > 1 else None,
         "days": numbers.days[-period.days :] if period.days > 1 else [],
         "hour_chart": _by_hour(spread.by.get("hour", {})),
