@@ -13,14 +13,16 @@ from payments.choices import Fault, NextStep, PaymentStatus
 from payments.models import Payment
 from payments.providers.daraja.status_messages import explain_payment
 from payments.receipt_choices import PaymentOrigin
+from tenants.admin_access import grant_in
 from tenants.admin_looks import shillings
-from tenants.roles import Action, may
+from tenants.roles import Action, Grant, may
 
 if TYPE_CHECKING:
     from payments.providers.daraja.explanations import ResultCode
     from reconciliation.dashboards_frame import Place
 
 MOST_NEWEST = 20
+_RETRIED = (NextStep.RETRY, NextStep.RETRY_LATER)
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,8 @@ class Failed:
     advice: Advice
     url: str
     ask_url: str
+    # Where a new prompt is confirmed; "" where it would not help, or is not this person's to send.
+    retry_url: str = ""
 
     @property
     def amount(self) -> str:
@@ -71,28 +75,36 @@ def newest_failed(place: Place) -> list[Failed]:
         created_at__lt=span.until,
     )
     rows = rows.defer("phone", "metadata", "resolution").select_related("config", "branch")
-    may_ask = may(place.user.role_in(place.shop.pk), Action.ASK_PROVIDER)
-    return [_failed(row, may_ask=may_ask) for row in rows[:MOST_NEWEST]]
+    role = place.user.role_in(place.shop.pk)
+    return [_failed(row, role) for row in rows[:MOST_NEWEST]]
 
 
-def _failed(payment: Payment, *, may_ask: bool) -> Failed:
+def _failed(payment: Payment, role: str) -> Failed:
     row = explain_payment(
         status=payment.status,
         environment=payment.environment,
         result_code=payment.result_code,
     )
-    is_askable = may_ask and payment.origin == PaymentOrigin.PROMPT
+    is_prompt = payment.origin == PaymentOrigin.PROMPT
+    is_askable = is_prompt and may(role, Action.ASK_PROVIDER)
+    may_prompt = grant_in(role, Action.TAKE_PAYMENTS, payment) is not Grant.NO
+    is_retried = is_prompt and may_prompt and row.next_step in _RETRIED
     return Failed(
         payment=payment,
         advice=advice_of(row, payment.status),
         url=reverse("admin:payments_payment_change", args=[payment.pk]),
         ask_url=ask_url(payment) if is_askable else "",
+        retry_url=_act_url(payment, "retry") if is_retried else "",
     )
 
 
 def ask_url(payment: Payment) -> str:
     """Return where "ask Safaricom again" is pressed."""
-    return reverse("admin:payments_payment_do", args=[payment.pk, "ask_again"])
+    return _act_url(payment, "ask_again")
+
+
+def _act_url(payment: Payment, act: str) -> str:
+    return reverse("admin:payments_payment_do", args=[payment.pk, act])
 
 
 def _contact(row: ResultCode, status: str) -> str:

@@ -88,6 +88,23 @@ class TestFailed:
         assert "2547*****678" in text
         assert "Ask Safaricom first" in text
 
+    def test_offers_a_new_prompt_where_one_helps_and_to_whom_may_send_it(
+        self, ours, root, browse, sell, look
+    ):
+        helps = sell("failed", result_code="1032")
+        poor = sell("failed", result_code="1")
+
+        def offered(page):
+            return {each.payment.pk for each in page.context["newest"] if each.retry_url}
+
+        platform = browse(root).get(
+            address("failed"), {"environment": "sandbox", "shop": ours.shop.pk}
+        )
+        assert f"/payment/{helps.pk}/do/retry/" in look("failed", "cashier").text
+        assert offered(look("failed", "cashier")) == {helps.pk}
+        assert poor.pk not in offered(look("failed"))
+        assert offered(platform) == {helps.pk}
+
     def test_shows_a_cashier_todays_alone(self, sell, look):
         old = sell("failed", result_code="1032", ago=timedelta(days=2))
         new = sell("failed", result_code="1032")
