@@ -21,7 +21,7 @@ from payments.models import AccessToken, CredentialVersion, PaymentConfig, Verif
 from payments.services import stats_health
 from payments.services.stats_health import Answers, Callbacks, Hour
 from reconciliation import heatmap
-from reconciliation.dashboards_words import clock
+from reconciliation.dashboards_words import clock, lasting
 from tenants.admin_access import Fence, rows_for
 from tenants.admin_looks import badge
 from tenants.roles import Action
@@ -55,6 +55,14 @@ class Till:
     @property
     def is_slow(self) -> bool:
         return (self.callbacks.p95_s or 0) > SLOW_S
+
+    @property
+    def callbacks_within(self) -> str:
+        """Say how long callbacks take; "" where none came."""
+        if not self.callbacks.count:
+            return ""
+        times = {"median": lasting(self.callbacks.median_s), "p95": lasting(self.callbacks.p95_s)}
+        return _("half within %(median)s, 95 of 100 within %(p95)s") % times
 
 
 def health_of(place: Place) -> dict[str, Any]:
@@ -148,8 +156,8 @@ def _wrong_with(till: Till) -> str:
     if till.answers.uncalled and not till.callbacks.count:
         return _("Prompts are accepted, and no callback of any of them came.")
     if till.is_slow:
-        said = {"time": f"{till.callbacks.p95_s:.0f}"}
-        return _("Callbacks are late: one in twenty takes more than %(time)s s.") % said
+        said = {"time": lasting(till.callbacks.p95_s)}
+        return _("Callbacks are late: one in twenty takes more than %(time)s.") % said
     return till.why
 
 

@@ -37,6 +37,15 @@ def clock(moment: datetime, *, now: datetime) -> str:
     return date_format(local, "SHORT_DATETIME_FORMAT")
 
 
+def lasting(seconds: float | None) -> str:
+    """Write a measured time: tenths of a second while they matter, later whole units."""
+    if seconds is None:
+        return NONE
+    if seconds < 10:
+        return _("%(count)s s") % {"count": f"{seconds:.1f}"}
+    return length(timedelta(seconds=seconds))
+
+
 def length(time: timedelta) -> str:
     """Write how long something takes or has been, in one unit."""
     seconds = int(time.total_seconds())
