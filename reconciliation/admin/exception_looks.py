@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.urls import reverse
-from django.utils.timesince import timesince
 from django.utils.translation import gettext as _
 
 from audit.masking import mask_emails
@@ -17,6 +16,7 @@ from payments.receipt_choices import UnallocatedReason
 from payments.services import receipt_rows
 from payments.services.review_steps import Resolution, receipt_of
 from reconciliation import exception_acts
+from reconciliation.dashboards_words import length
 from reconciliation.exceptions import Entry, Row
 from tenants.admin_looks import NONE, badge, shillings
 from tenants.models import User
@@ -114,7 +114,7 @@ def _item(
         "about": about(row),
         "amount": shillings(entry.stake),
         "at": entry.at,
-        "age": timesince(entry.at, now, depth=1),
+        "age": length(now - entry.at),
         "holder": shown_to(request, holder) if holder else "",
         "is_mine": entry.holder_id == request.user.pk,
         "shop": row.shop,

@@ -28,6 +28,7 @@ from reconciliation.admin.exception_steps import (
     takes_two,
 )
 from reconciliation.admin.sight import payments_of, uuid_of
+from reconciliation.dashboards_words import length
 from reconciliation.exception_acts import Step
 from reconciliation.exception_filters import Asked
 from reconciliation.exception_kinds import ItemKind
@@ -85,7 +86,7 @@ class ExceptionPages:
             "crumb": looks.about(row),
             "badges": _badges(row),
             "amount": shillings(looks.stake_of(row)),
-            "at": _at(row),
+            "age": length(timezone.now() - _at(row)),
             "holder": looks.shown_to(request, holder.email) if holder else "",
             "is_mine": holder is not None and holder.pk == request.user.pk,
             "place": looks.place_of(row),
