@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from payments.models import PaymentConfig
 from reconciliation.choices import RunKind, RunOutcome
+from reconciliation.models.words import in_nairobi
 from tenants.ids import new_id
 from tenants.scoping import environment_field
 
@@ -58,7 +59,7 @@ class Run(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.get_kind_display()} {self.started_at:%Y-%m-%d %H:%M}"
+        return f"{self.get_kind_display()} {in_nairobi(self.started_at)}"
 
 
 class Replay(models.Model):
@@ -85,4 +86,4 @@ class Replay(models.Model):
         ordering = ["-asked_at"]
 
     def __str__(self) -> str:
-        return f"{len(self.callback_ids)} {self.asked_at:%Y-%m-%d %H:%M}"
+        return f"{len(self.callback_ids)} {in_nairobi(self.asked_at)}"

@@ -7,6 +7,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from payments.models import PaymentConfig
+from reconciliation.models.words import in_nairobi
 from tenants.scoping import ShopScopedModel, environment_field
 
 
@@ -52,6 +53,5 @@ class Shift(ShopScopedModel):
         indexes = [models.Index(fields=["shop", "-until"], name="shift_shop")]
 
     def __str__(self) -> str:
-        return (
-            f"{self.cashier or self.branch or self.config or self.shop} {self.until:%Y-%m-%d %H:%M}"
-        )
+        whose = self.cashier or self.branch or self.config or self.shop
+        return f"{whose} {in_nairobi(self.until)}"
