@@ -49,7 +49,7 @@ def listed(who: dict[str, Client]) -> dict[str, Asked]:
         **_lists("shop", who["shop"]),
         **_lists("platform", who["platform"]),
         **_answering(_dashboards(shop), who),
-        **_ledger(shop, payment),
+        **_answering(_ledger(shop, payment), who),
         **_details(payment),
         **_api(payment),
     }
@@ -93,12 +93,12 @@ def _dashboards(shop: Shop) -> dict[str, Asked]:
 
 
 def _answering(pages: dict[str, Asked], who: dict[str, Client]) -> dict[str, Asked]:
-    """Leave out the pages of one thing: without its name they are not there."""
+    """Leave out the pages of one thing, which need its name, and a last page that is not there."""
 
     def status(page: Asked) -> int:
         return who[page.who].get(page.path, page.query).status_code
 
-    return {name: page for name, page in pages.items() if status(page) != 404}
+    return {name: page for name, page in pages.items() if status(page) == 200}
 
 
 def _ledger(shop: Shop, payment: Payment) -> dict[str, Asked]:

@@ -51,6 +51,6 @@ QUICK = Plan(
     swept_shops=20,
     few_payments=500,
     many_payments=2_000,
-    page_calls=2,
+    page_calls=1,
     give_up_s=8.0,
 )
