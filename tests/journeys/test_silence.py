@@ -150,6 +150,36 @@ class TestPaidInSilence:
         assert refused.json()["retry_after"] > 0
         assert len(daraja.ledger.queries) == 1
 
+    def test_a_till_asks_about_a_payment_each_ten_seconds(self, cashier, daraja, clock):
+        daraja.next("handset")
+        asked = cashier.sell()
+        assert cashier.check(asked).status_code == 200
+
+        refused = cashier.check(asked)
+
+        assert (refused.status_code, refused.json()["code"]) == (429, "rate_limited")
+        assert refused.json()["retry_after"] == 10
+        clock.forward(10)
+        assert cashier.check(asked).status_code == 200
+
+    def test_tills_leave_half_of_the_budget_to_the_sweeps(
+        self, cashier, api, admin_key, daraja, clock, settings
+    ):
+        settings.QUERY_BUDGET_PER_MINUTE = 5
+        daraja.set_default("handset")
+        asked = [cashier.sell(phone_number=f"071234567{n}") for n in range(6)]
+
+        answers = [cashier.check(each) for each in asked[:3]]
+
+        assert [answer.status_code for answer in answers] == [200, 200, 429]
+        assert 0 < answers[-1].json()["retry_after"] <= 60
+        admin = api(admin_key)
+        told = [
+            admin.post(f"/payments/{each['id']}/check").status_code
+            for each in [*asked[3:], asked[3]]
+        ]
+        assert told == [200, 200, 200, 429], "what is left is for those who are not held back"
+
     def test_a_provider_that_is_too_busy_is_left_alone(self, cashier, daraja, clock):
         daraja.next("handset")
         asked = cashier.sell()
