@@ -74,6 +74,12 @@ class TariffForm(forms.ModelForm):
 class BandFormSet(forms.BaseInlineFormSet):
     """The bands together: from nothing up, none twice."""
 
+    def add_fields(self, form: Any, index: int | None) -> None:
+        """Name each box: a table's head names none to who cannot see it."""
+        super().add_fields(form, index)
+        for field in form.fields.values():
+            field.widget.attrs["aria-label"] = field.label
+
     def bands(self) -> list[tariffs.NewBand]:
         """Return what was filled in and not ticked to go."""
         return [

@@ -360,3 +360,9 @@ class TestPullButtons:
 
         assert "Ask Safaricom to add Pull Transactions" in answer.content.decode()
         assert not PaymentConfig.objects.get(pk=config.pk).pull_enabled
+
+
+def test_names_each_box_of_a_tariffs_bands(root, browse):
+    text = browse(root).get("/admin/reconciliation/tariff/add/").text
+
+    assert 'aria-label="from amount"' in text.lower()
