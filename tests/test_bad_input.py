@@ -573,8 +573,24 @@ class TestASale:
                     "=1+1",
                 ],
             ),
-            ("account_reference", ["a" * 13, "\u00e9", "a\x07", 7, [], "\u202eabc", "a&b"]),
-            ("description", ["a" * 14, "\u00e9", "a\tb", 7, {}]),
+            (
+                "account_reference",
+                [
+                    "a" * 13,
+                    "\u00e9" * 13,
+                    "\u0416",
+                    "\u00bd",
+                    "\uff11",
+                    "a\u0336",
+                    "\u00df",
+                    "a\x07",
+                    7,
+                    [],
+                    "\u202eabc",
+                    "a&b",
+                ],
+            ),
+            ("description", ["a" * 14, "\u00e9" * 14, "\u0645", "\u00b2", "\u2764", "a\tb", 7, {}]),
             ("purpose", ["Rent", "a b", "a" * 33, 7, []]),
             ("provider", ["mpesa", "MPESA_TILL", 7, [], "", " mpesa_till"]),
             ("branch", ["x", 7, [], "", "0" * 32, "{00000000-0000-4000-8000-000000000000}"]),
@@ -665,6 +681,23 @@ class TestAGoodSale:
         body = admin.post("/payments", {**SALE, **more}, Idempotency_Key="own").json()
 
         assert {name: body[name] for name in more} == more
+
+    def test_writes_accents_as_plain_letters(self, admin, daraja, corner):
+        # Thirteen signs as Apple's keyboards send it: measured after folding, as Daraja counts.
+        more = {
+            "account_reference": "Cafe\u0301 Na\u00efrobi",
+            "description": "Mama\u2019s \u201cch\u00e2i\u201d",
+        }
+
+        body = admin.post("/payments", {**SALE, **more}, Idempotency_Key="folded").json()
+
+        assert (body["account_reference"], body["description"]) == (
+            "Cafe Nairobi",
+            'Mama\'s "chai"',
+        )
+        assert daraja.prompts_sent == 1
+        found = admin.get("/payments", {"account_reference": more["account_reference"]}).json()
+        assert [row["id"] for row in found["results"]] == [body["id"]]
 
 
 class TestAddresses:
@@ -785,6 +818,7 @@ class TestAddresses:
             ("receipt_number", ["\x00", "a" * 33, "\u202e"]),
             ("order_ref", ["\x00", "a" * 65]),
             ("checkout_request_id", ["\x00", "a" * 65]),
+            ("origin", ["PROMPT", "x", "\x00", ""]),
             ("account_reference", ["\x00", "a" * 13]),
             ("environment", ["x", "production"]),
             ("shop", ["x"]),

@@ -20,6 +20,8 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from payments.api.folding import fold
+
 _DECIMAL = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,2})?")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _TIME = re.compile(
@@ -46,13 +48,16 @@ def text_problem(text: str) -> str:
 
 
 class StrictCharField(serializers.CharField):
-    """Text: a JSON string, NFC, trimmed, without control characters."""
+    """Text: a JSON string, NFC or folded to ASCII, trimmed, without control characters."""
 
     default_error_messages = {"not_text": "Send text.", "invalid_text": "{reason}"}
 
-    def __init__(self, *, pattern: str = "", hint: str = "", **kwargs: Any) -> None:
+    def __init__(
+        self, *, pattern: str = "", hint: str = "", folded: bool = False, **kwargs: Any
+    ) -> None:
         self.pattern = re.compile(pattern) if pattern else None
         self.hint = hint
+        self.folded = folded
         super().__init__(**kwargs)
 
     def run_validation(self, data: Any = serializers.empty) -> Any:
@@ -64,7 +69,7 @@ class StrictCharField(serializers.CharField):
         reason = text_problem(data)
         if reason:
             self.fail("invalid_text", reason=reason)
-        text = unicodedata.normalize("NFC", data)
+        text = fold(data) if self.folded else unicodedata.normalize("NFC", data)
         text = text.strip() if self.trim_whitespace else text
         if text and self.pattern is not None and not self.pattern.fullmatch(text):
             self.fail("invalid_text", reason=self.hint or "This does not have the right form.")

@@ -19,6 +19,7 @@ from payments.api.fields import (
 )
 from payments.choices import PaymentStatus, Provider
 from payments.errors import InvalidPhoneNumber
+from payments.receipt_choices import PaymentOrigin
 
 _WHOLE = re.compile(r"[1-9][0-9]{0,5}", re.ASCII)
 LONGEST_WAIT_S = 25
@@ -61,9 +62,19 @@ class PaymentInput(OwnWorldSerializer):
         hint="Use letters, digits and . _ / - only.",
     )
     account_reference = StrictCharField(
-        required=False, max_length=12, pattern=r"[A-Za-z0-9 ._/-]+", hint="At most 12 characters."
+        required=False,
+        max_length=12,
+        pattern=r"[A-Za-z0-9 ._/-]+",
+        hint="Use letters, digits, blanks and . _ / - only.",
+        folded=True,
     )
-    description = StrictCharField(required=False, max_length=13, pattern=r"[ -~]+")
+    description = StrictCharField(
+        required=False,
+        max_length=13,
+        pattern=r"[ -~]+",
+        hint="Use letters, digits and signs of plain English only.",
+        folded=True,
+    )
     purpose = StrictCharField(required=False, max_length=32, pattern=r"[a-z0-9_-]+")
     metadata = MetadataField(required=False)
     second_sale = StrictBooleanField(required=False)
@@ -91,6 +102,7 @@ class PaymentFilters(OwnWorldSerializer):
     """The filters of the list of payments."""
 
     status = StrictChoiceField(choices=PaymentStatus.choices, required=False)
+    origin = StrictChoiceField(choices=PaymentOrigin.choices, required=False)
     provider = StrictChoiceField(choices=Provider.choices, required=False)
     branch = StrictUUIDField(required=False)
     config = StrictUUIDField(required=False)
@@ -99,7 +111,7 @@ class PaymentFilters(OwnWorldSerializer):
     phone_number = StrictCharField(required=False, max_length=32)
     receipt_number = StrictCharField(required=False, max_length=32)
     order_ref = StrictCharField(required=False, max_length=64)
-    account_reference = StrictCharField(required=False, max_length=12)
+    account_reference = StrictCharField(required=False, max_length=12, folded=True)
     checkout_request_id = StrictCharField(required=False, max_length=64)
 
     def validate_phone_number(self, value: str) -> str:

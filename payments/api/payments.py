@@ -256,6 +256,9 @@ def _filtered(rows: QuerySet[Payment], query: dict[str, Any]) -> QuerySet[Paymen
     for name, value in query.items():
         if name == "phone_number":
             rows = rows.filter(phone_index=initiation.phone_index(value))
+        elif name == "receipt_number":
+            # As it was typed, or as M-Pesa writes it; receipts are found alike (receipt_rows.py).
+            rows = rows.filter(receipt_number__in={value, value.upper()})
         elif name == "checkout_request_id":
             rows = rows.filter(
                 pk__in=Attempt.objects.filter(checkout_request_id__in=forms_of(value)).values(

@@ -44,6 +44,36 @@ def arrive(paybill, now):
     return confirm
 
 
+class TestTheList:
+    def test_is_filtered_by_origin(self, write, api, manager_key, arrive):
+        written = write(order_ref="SALE-1").json()["id"]
+        arrive()
+        claim = {"receipt_number": NUMBER, "order_ref": "SALE-2", "amount": "20.50"}
+        client = api(manager_key)
+        client.post("/receipts/claim", claim, **{"Idempotency-Key": "k-2"})
+
+        found = {
+            origin: [
+                row["id"] for row in client.get("/payments", {"origin": origin}).json()["results"]
+            ]
+            for origin in ("prompt", "receipt", "manual")
+        }
+
+        claimed = str(Payment.objects.get(receipt_number=NUMBER).pk)
+        assert found == {"prompt": [], "receipt": [claimed], "manual": [written]}
+
+    @pytest.mark.parametrize("typed", [NUMBER, NUMBER.lower(), "tKl4aBc123"])
+    def test_finds_a_receipt_however_it_is_typed(self, api, manager_key, arrive, typed):
+        arrive()
+        claim = {"receipt_number": NUMBER, "order_ref": "SALE-2", "amount": "20.50"}
+        client = api(manager_key)
+        client.post("/receipts/claim", claim, **{"Idempotency-Key": "k-2"})
+
+        found = client.get("/payments", {"receipt_number": typed}).json()["results"]
+
+        assert [row["receipt_number"] for row in found] == [NUMBER]
+
+
 class TestRecording:
     def test_answers_201_paid_and_the_same_again(self, write):
         first = write(order_ref="SALE-1", reason="Line down", phone_number="0712345678")
