@@ -16,19 +16,25 @@ from django.utils.translation import gettext_lazy
 from payments.admin.forms import PREFIX, SECRET_LABELS, secret_field, secrets_of
 from payments.admin.looks import choice_badge
 from payments.admin.tables import Table, table
-from payments.choices import NoticeCode, VersionStatus
+from payments.choices import NoticeCode, VerificationResult, VersionStatus
 from payments.errors import PaymentsError
 from payments.models import Notice, PaymentConfig
-from payments.services import notice_words, rotation
+from payments.services import config_secrets, initiator_trial, notice_words, rotation
 from tenants.admin_actions import ObjectAction
 from tenants.admin_base import reason_field
-from tenants.admin_looks import NONE
+from tenants.admin_looks import NONE, badge
 from tenants.roles import Action
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
     from django.urls import URLPattern
 
+    from payments.models import CredentialVersion, VerificationLog
+
+_WAITS_FOR_INITIATOR = gettext_lazy(
+    "The initiator is being tried: Safaricom answers within minutes. If it refuses him, the"
+    " credentials from before come back by themselves."
+)
 _MOST_VERSIONS = 20
 _GRAVE = frozenset(
     {
@@ -147,8 +153,7 @@ class RotationPages:
         except PaymentsError as error:
             form.show(error)
             return False
-        done = _("The rotation is scheduled.") if given["scheduled_at"] else None
-        messages.success(request, done or _("The new credentials are in use."))
+        messages.success(request, _done(config, is_later=bool(given["scheduled_at"])))
         return True
 
     def _rotate_page(
@@ -174,6 +179,20 @@ def _is_rotatable(config: PaymentConfig) -> bool:
     return config.has_api and config.status in rotation.ROTATABLE
 
 
+def _done(config: PaymentConfig, *, is_later: bool) -> str:
+    """Say what was done, and what Safaricom has not told yet."""
+    if is_later:
+        return _("The rotation is scheduled.")
+    current = config.versions.filter(status=VersionStatus.CURRENT).defer("secrets")
+    trial = next(iter(initiator_trial.last_trials(current).values()), None)
+    done = _("The new credentials are in use.")
+    if trial is None:
+        return done
+    if trial.result == VerificationResult.PENDING:
+        return f"{done} {_WAITS_FOR_INITIATOR}"
+    return f"{done} {_('The initiator was not tested.')} {_(trial.response_message)}"
+
+
 def versions_of(config: PaymentConfig) -> Table:
     """List the versions with who, when and why; masks were made when they were written."""
     columns = [
@@ -184,7 +203,10 @@ def versions_of(config: PaymentConfig) -> Table:
         _("By"),
         _("Made"),
         _("In use"),
+        _("Initiator"),
     ]
+    versions = list(config.versions.defer("secrets")[:_MOST_VERSIONS])
+    trials = initiator_trial.last_trials(versions)
     rows = [
         [
             version.number,
@@ -194,10 +216,20 @@ def versions_of(config: PaymentConfig) -> Table:
             version.created_by,
             version.created_at,
             version.activated_at or version.scheduled_at or NONE,
+            _initiator(version, trials.get(version.pk)),
         ]
-        for version in config.versions.defer("secrets")[:_MOST_VERSIONS]
+        for version in versions
     ]
     return table(_("Versions"), columns, rows)
+
+
+def _initiator(version: CredentialVersion, trial: VerificationLog | None) -> str:
+    """Say whether a version's initiator was tried, and how that ended."""
+    if not version.masks.keys() >= config_secrets.INITIATOR:
+        return NONE
+    if trial is None:
+        return badge(_("Not tested"), "quiet")
+    return choice_badge(VerificationResult, trial.result)
 
 
 def notices_of(config: PaymentConfig) -> list[dict[str, Any]]:

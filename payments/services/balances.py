@@ -11,7 +11,7 @@ from payments.choices import VerificationResult
 from payments.models import AccountBalance, PaymentConfig, ProviderRequest, VerificationLog
 from payments.providers.base import Balance, RequestResult
 from payments.receipt_choices import BalanceSource
-from payments.services import proofs, request_words
+from payments.services import credentials_health, proofs, request_words
 from payments.services.findings import StageResult
 
 _REFUSED = (
@@ -50,6 +50,9 @@ def keep(
 
 def apply_balance(request: ProviderRequest, result: RequestResult, *, now: datetime) -> None:
     """Keep the balances, and end the doctor's question where it was his."""
+    if result.result_code in request_words.WRONG_INITIATOR and request.version is not None:
+        # First, because it tells the feed: whatever the doctor's row leads to comes after.
+        credentials_health.note_initiator_refused(version=request.version, now=now)
     if result.succeeded:
         keep(request.config, result.balances, source=BalanceSource.ASKED, now=now)
     finish_probe(request, _found(result), now=now)

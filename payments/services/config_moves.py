@@ -28,6 +28,13 @@ def lock_config(config: PaymentConfig) -> PaymentConfig:
     return locked
 
 
+def lock_even_deleted(config: PaymentConfig) -> PaymentConfig:
+    """Read the config again under its lock, also where it was deleted meanwhile."""
+    rows = PaymentConfig.objects.select_related("shop", "branch").select_for_update(of=("self",))
+    locked: PaymentConfig = rows.get(pk=config.pk)
+    return locked
+
+
 def move_config(*, config: PaymentConfig, to: str, now: datetime, **changes: Any) -> PaymentConfig:
     """
     Move a config from the status it was read with, writing changes along with it.

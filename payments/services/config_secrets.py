@@ -22,6 +22,7 @@ from payments.models import CredentialVersion, PaymentConfig
 from payments.services.config_rules import RULES
 from payments.services.credentials import app_fingerprint
 
+INITIATOR = frozenset({"initiator_name", "initiator_password"})
 Opened = dict[CredentialVersion, dict[str, str]]
 
 
@@ -62,6 +63,17 @@ def stage_beside(
     """Make the next version of the old secrets and the given ones, beside the one in use."""
     secrets = {**_kept(config, current_of(config)), **given}
     return _make(secrets, VersionStatus.STAGED, config=config, actor=actor, now=now, **why)
+
+
+@sensitive_variables()
+def has_other_initiator(version: CredentialVersion, previous: CredentialVersion) -> bool:
+    """Tell whether a version has an initiator, and another name or password than one before."""
+
+    def opened(of: CredentialVersion) -> dict[str, str]:
+        return {name: of.secrets[name].reveal() for name in INITIATOR if name in of.secrets}
+
+    new = opened(version)
+    return new.keys() == INITIATOR and new != opened(previous)
 
 
 @sensitive_variables()

@@ -24,7 +24,7 @@ from audit.actors import Actor
 from payments.choices import FAMILY_OF, ConfigStatus, NoticeCode, VersionStatus
 from payments.errors import CredentialsRefused, NotFound
 from payments.models import AccessToken, CredentialVersion, PaymentConfig
-from payments.services import config_trail, notices
+from payments.services import config_secrets, config_trail, notices
 from payments.services.config_moves import lock_config, move_config
 
 logger = logging.getLogger(__name__)
@@ -74,6 +74,33 @@ def note_refusal(*, version: CredentialVersion, error: CredentialsRefused, now: 
     return int(seen.refused_count)
 
 
+def note_initiator_refused(*, version: CredentialVersion, now: datetime) -> bool:
+    """
+    Put the version before back where a new one's initiator was refused; tell whether it was.
+
+    Only in its first hour, only where the initiator came with it, and never back to credentials
+    that were refused themselves. One refusal is enough: asked on, a wrong password locks him.
+    """
+    seen = CredentialVersion.objects.select_related("config").get(pk=version.pk)
+    previous = version_before(seen)
+    if not _is_new(seen, now=now) or previous is None or previous.refused_count:
+        return False
+    if not config_secrets.has_other_initiator(seen, previous):
+        return False
+    why = f"The initiator of version {seen.number} was refused in its first hour."
+    return _roll_back(seen, why, now=now)
+
+
+def version_before(version: CredentialVersion) -> CredentialVersion | None:
+    """Return the version a new one took the place of, where there is one."""
+    # Only downwards, so that two bad versions cannot hand the config to each other for ever.
+    earlier = CredentialVersion.objects.filter(
+        config=version.config_id, status=VersionStatus.ROTATED, number__lt=version.number
+    )
+    found: CredentialVersion | None = earlier.select_related("config").order_by("-number").first()
+    return found
+
+
 def is_vague(error: CredentialsRefused) -> bool:
     """Tell whether a no came without its code: 400, and no word or no JSON."""
     return error.http_status == 400 and error.error_code != DEFINITE_CODE
@@ -96,21 +123,24 @@ def _is_this_app(version: CredentialVersion, *, now: datetime) -> bool:
 
 
 def _act_on(version: CredentialVersion, *, now: datetime) -> None:
-    is_new = version.activated_at is not None and now - version.activated_at < FIRST_HOUR
-    if is_new and version.refused_count >= ROLL_BACK_AFTER and _roll_back(version, now=now):
+    why = f"Version {version.number} was refused {version.refused_count} times in its first hour."
+    is_bad = _is_new(version, now=now) and version.refused_count >= ROLL_BACK_AFTER
+    if is_bad and _roll_back(version, why, now=now):
         return
     if version.refused_count >= SUSPEND_AFTER:
         _suspend(version, now=now)
 
 
+def _is_new(version: CredentialVersion, *, now: datetime) -> bool:
+    return version.activated_at is not None and now - version.activated_at < FIRST_HOUR
+
+
 @transaction.atomic
-def _roll_back(version: CredentialVersion, *, now: datetime) -> bool:
+def _roll_back(version: CredentialVersion, why: str, *, now: datetime) -> bool:
     """Put the version before this one back in use; tell whether there is one."""
     config = lock_config(version.config)
     versions = CredentialVersion.objects.filter(config=config)
-    # Only downwards, so that two bad versions cannot hand the config to each other for ever.
-    earlier = versions.filter(status=VersionStatus.ROTATED, number__lt=version.number)
-    previous = earlier.defer("secrets").order_by("-number").first()
+    previous = version_before(version)
     if previous is None:
         return False
     before = config_trail.state_of(config)
@@ -129,13 +159,7 @@ def _roll_back(version: CredentialVersion, *, now: datetime) -> bool:
         data={"version": version.number, "back_to": previous.number},
         now=now,
     )
-    _record(
-        AuditAction.CONFIG_ROLLED_BACK,
-        config,
-        before,
-        f"Version {version.number} was refused {version.refused_count} times in its first hour.",
-        now=now,
-    )
+    _record(AuditAction.CONFIG_ROLLED_BACK, config, before, why, now=now)
     logger.warning("a rotation was rolled back", extra={"config": str(config.pk)})
     return True
 

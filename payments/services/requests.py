@@ -31,11 +31,10 @@ from payments.models import (
 )
 from payments.receipt_choices import RequestKind
 from payments.services import checking, locks, upstream
-from payments.services.config_secrets import current_of
+from payments.services.config_secrets import INITIATOR, current_of
 from payments.services.request_sending import send_quietly
 
 ASK_AGAIN_AFTER = timedelta(seconds=60)
-INITIATOR = frozenset({"initiator_name", "initiator_password"})
 NO_INITIATOR = (
     "No initiator is set: Safaricom answers only to the name and password of an API operator."
 )

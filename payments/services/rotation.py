@@ -24,12 +24,19 @@ from payments.choices import ConfigStatus, NoticeCode, VerificationResult, Versi
 from payments.errors import CredentialsRequired, InvalidInput, InvalidTransition, VerificationFailed
 from payments.models import CredentialVersion, PaymentConfig, VerificationLog
 from payments.providers import registry
-from payments.services import breakers, config_secrets, config_trail, notices, verification
-from payments.services.config_moves import lock_config, refused
+from payments.services import (
+    breakers,
+    config_secrets,
+    config_trail,
+    initiator_trial,
+    notices,
+    verification,
+)
+from payments.services.config_moves import lock_config, lock_even_deleted, refused
 from payments.services.config_rules import clean_secrets, missing_secrets
 from payments.services.configs import check_reason
 
-# What proves credentials without reaching a customer.
+# What proves credentials without reaching a customer; the initiator's are tried afterwards.
 STAGES = ("fields", "oauth", "passkey")
 # Longer than any trial takes: a younger version is in the hands of whoever staged it.
 IN_HANDS = timedelta(minutes=2)
@@ -95,6 +102,7 @@ def finish_rotation(*, version: CredentialVersion, actor: Actor, now: datetime) 
         config = _switch(version, last, actor=actor, now=now)
         # What failed with the old credentials says nothing of the new ones.
         breakers.reset_breaker(config=config, now=now)
+        initiator_trial.try_new_initiator(version=version, actor=actor, now=now)
         return config
     is_refused = last.result == VerificationResult.FAILED
     if is_refused:
@@ -126,7 +134,7 @@ def cancel_rotation(
 @transaction.atomic
 def reject_staged(version: CredentialVersion, why: str, *, actor: Actor, now: datetime) -> bool:
     """Reject a staged version, with an entry on the trail; tell whether it still was staged."""
-    config = _lock_even_deleted(version.config)
+    config = lock_even_deleted(version.config)
     before = config_trail.state_of(config)
     staged = CredentialVersion.objects.filter(pk=version.pk, status=VersionStatus.STAGED)
     if not staged.update(status=VersionStatus.REJECTED, retired_at=now):
@@ -289,9 +297,3 @@ def _tell(config: PaymentConfig, version: CredentialVersion, why: str, *, now: d
         data={"version": version.number, "why": why, "in_use": False},
         now=now,
     )
-
-
-def _lock_even_deleted(config: PaymentConfig) -> PaymentConfig:
-    rows = PaymentConfig.objects.select_related("shop", "branch").select_for_update(of=("self",))
-    locked: PaymentConfig = rows.get(pk=config.pk)
-    return locked

@@ -3,10 +3,12 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.test import Client
 from django.urls import reverse, reverse_lazy
 from django.utils import timezone
 
 from audit.models import AuditEntry
+from payments.admin.rotation import versions_of
 from payments.choices import NoticeCode
 from payments.models import CredentialVersion, Notice
 from payments.services.notices import close_notices, open_notice
@@ -65,6 +67,35 @@ class TestThePage:
         assert "bad-secret" not in text
         assert statuses(config) == ["current", "rejected"]
         assert "no-store" in answer["Cache-Control"]
+
+    def test_says_that_a_new_initiator_is_still_being_tried(self, ours, config, browse, daraja):
+        daraja.engine.knobs.result_after_s = 0.0
+        client = browse(ours.users["admin"])
+        operator = {
+            "secret_initiator_name": "canary-operator",
+            "secret_initiator_password": "canary-operator-password",
+        }
+
+        before = client.get(rotate(config)).content.decode()
+        at_first = client.post(rotate(config), {**FORM, **operator}, follow=True)
+        waits = versions_of(config)["rows"][0][-1]
+        daraja.deliver(Client())
+
+        assert "A new initiator is tried once they are in use" in before
+        assert "The initiator is being tried" in at_first.content.decode()
+        assert "Waiting for an answer" in str(waits)
+        assert "Success" in str(versions_of(config)["rows"][0][-1])
+
+    def test_says_that_an_initiator_was_not_tested(self, ours, config, browse, daraja):
+        daraja.break_next("balance", "no_product", times=3)
+        operator = {
+            "secret_initiator_name": "canary-operator",
+            "secret_initiator_password": "canary-operator-password",
+        }
+
+        told = browse(ours.users["admin"]).post(rotate(config), {**FORM, **operator}, follow=True)
+
+        assert "The initiator was not tested." in told.content.decode()
 
     @pytest.mark.parametrize(
         ("change", "field"),
