@@ -34,6 +34,10 @@ class AuditAction(TextChoices):
     CONFIG_PULL_REGISTERED = "payment_config.pull_registered", _("Pull transactions registered")
     CONFIG_PULL_SWITCHED = "payment_config.pull_switched", _("Pull transactions switched")
     CONFIG_ADDRESS_SHOWN = "payment_config.address_shown", _("Address for the bank shown")
+    CONFIG_C2B_ADDRESS_SHOWN = (
+        "payment_config.c2b_address_shown",
+        _("Address for payments by hand shown"),
+    )
     CONFIG_APPROVAL_ASKED = "payment_config.approval_asked", _("Go-live approval asked")
     CONFIG_APPROVED = "payment_config.approved", _("Go-live approved")
     CONFIG_APPROVAL_REFUSED = "payment_config.approval_refused", _("Go-live refused")

@@ -73,6 +73,19 @@ BANK_ADDRESS = ObjectAction(
 )
 
 
+C2B_ADDRESS = ObjectAction(
+    "c2b_address",
+    gettext_lazy("Address for a relay"),
+    Action.MANAGE_WEBHOOKS,
+    gettext_lazy(
+        "Where Safaricom tells a system of your own of payments by hand, let it pass each call on"
+        " to this address. Whoever knows it can pretend to be Safaricom: give it to that system"
+        " alone. It is kept on record that you saw it."
+    ),
+    when=c2b_urls.has_addresses,
+)
+
+
 class RegistrationActs:
     """Does what the button says, and tells the way out where Safaricom refuses."""
 
@@ -85,6 +98,22 @@ class RegistrationActs:
             title=_("Address for the bank"),
             text=address,
             hint=_("Give it to the bank as the address for notices of money received."),
+        )
+
+    def c2b_address(self, request: HttpRequest, config: PaymentConfig, *, reason: str) -> Any:
+        who = self._who(request, config, reason)
+        return once_page(
+            self,
+            request,
+            config,
+            title=_("Address for a relay"),
+            text=c2b_urls.show_confirmation_address(config=config, **who),
+            hint=_(
+                "Pass confirmations on unchanged; for validations the last letter is v in place of"
+                " c. In production relayed calls come from an address that is not on the list, so"
+                " each waits for a person, unless the platform's operator lists the relay's"
+                " address."
+            ),
         )
 
     def register_urls(

@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from payments import tasks
-from payments.admin.c2b import BANK_ADDRESS, REGISTER_URLS, RegistrationActs
+from payments.admin.c2b import BANK_ADDRESS, C2B_ADDRESS, REGISTER_URLS, RegistrationActs
 from payments.admin.doctor_tables import approvals_of, checklist_of, history_of, urls_of, visit_of
 from payments.admin.pull import PULL_ACTIONS, PullActs
 from payments.choices import ConfigStatus, Environment, RunStatus
@@ -56,6 +56,7 @@ DOCTOR_ACTIONS = (
     REGISTER_URLS,
     *PULL_ACTIONS,
     BANK_ADDRESS,
+    C2B_ADDRESS,
     ObjectAction(
         "ask_approval",
         gettext_lazy("Ask for approval"),

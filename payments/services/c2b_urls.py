@@ -86,13 +86,26 @@ def register_urls(
         raise InvalidInput(detail, errors=[("response_type", "invalid_choice", detail)])
     if config.status not in _ALLOWED:
         raise refused(config, "C2B addresses are registered for a verified config.")
-    if not config.has_api or not registry.supports(config.provider, "register_urls"):
+    if not config.has_api or not has_addresses(config):
         raise VerificationFailed("This provider has no addresses to register.")
     _refuse_forbidden_words()
     if _is_settled(config, response_type):
         return config
     said = _ask(config, response_type, now=now)
     return _remember(config, _registration(config, response_type, said, now), actor=actor, now=now)
+
+
+def has_addresses(config: PaymentConfig) -> bool:
+    """Tell whether its provider has C2B addresses at all."""
+    return registry.supports(config.provider, "register_urls")
+
+
+def show_confirmation_address(*, config: PaymentConfig, actor: Actor, now: datetime) -> str:
+    """Return the address payments by hand are told at, which is its lock too; keep who saw it."""
+    act = AuditAction.CONFIG_C2B_ADDRESS_SHOWN
+    recording.record(act, config, shop_id=config.shop_id, actor=actor, now=now)
+    _validation, confirmation = callback_urls.c2b_urls(config.pk)
+    return confirmation
 
 
 def _refuse_forbidden_words() -> None:
