@@ -13,12 +13,14 @@ from audit.models import AuditEntry
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from django.db.models import QuerySet
+    from django.db.models import Model, QuerySet
     from django.http import HttpRequest
 
 # Whoever acted before these is found by the search.
 _RECENT = 1_000
-_OUR_APPS = ("tenants", "payments")
+_OUR_APPS = ("tenants", "payments", "reconciliation")
+# Kept and changed on a page of another kind.
+_WITHOUT_PAGES = frozenset({"reconciliation.retentionrule"})
 
 
 class KindFilter(admin.SimpleListFilter):
@@ -29,11 +31,16 @@ class KindFilter(admin.SimpleListFilter):
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
         models = [model for label in _OUR_APPS for model in apps.get_app_config(label).get_models()]
-        kept = [model for model in models if admin.site.is_registered(model)]
-        return [(model._meta.label_lower, model._meta.verbose_name) for model in kept]  # noqa: SLF001
+        kept = [model._meta for model in models if _is_acted_on(model)]  # noqa: SLF001
+        return [(kind.label_lower, kind.verbose_name) for kind in kept]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
         return queryset.filter(object_type=self.value()) if self.value() else queryset
+
+
+def _is_acted_on(model: type[Model]) -> bool:
+    kind = model._meta.label_lower  # noqa: SLF001
+    return admin.site.is_registered(model) or kind in _WITHOUT_PAGES
 
 
 class ObjectFilter(admin.SimpleListFilter):

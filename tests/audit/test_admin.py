@@ -95,6 +95,21 @@ class TestTheList:
         assert found(log(client, at__lt="2020-01-01 00:00:00+03:00")) == set()
         assert entry.pk not in found(log(client, actor="00000000-0000-4000-8000-000000000000"))
 
+    @pytest.mark.parametrize(
+        "kind",
+        ["statementimport", "shift", "tariff", "retentionrule", "replay", "configbearer"],
+    )
+    def test_filters_by_kinds_of_every_floor(self, ours, entry, browse, kind):
+        response = log(browse(ours.users["admin"]), kind=f"reconciliation.{kind}")
+
+        assert found(response) == set()
+        (kinds,) = [
+            f
+            for f in response.context["cl"].filter_specs
+            if getattr(f, "parameter_name", "") == "kind"
+        ]
+        assert f"reconciliation.{kind}" in dict(kinds.lookup_choices)
+
     @pytest.mark.parametrize("term", ["SUM(A1", "Zawadi here", "admin@zawadi", "day", "number"])
     def test_is_searched(self, ours, entry, browse, term):
         asked = {"day": str(timezone.localdate(entry.at)), "number": str(entry.seq)}.get(term, term)
