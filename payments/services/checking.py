@@ -22,10 +22,12 @@ from payments.services import breakers, callbacks, upstream
 from payments.services.connections import connect
 from payments.services.evidence import Applied, NewEvidence, apply_batch, apply_evidence
 from tenants import throttling
+from tenants.roles import Action, Grant, grant
 
 logger = logging.getLogger(__name__)
 
 _PAUSE = timedelta(seconds=60)
+_TILLS_PAUSE = timedelta(seconds=10)
 PROVIDER = Actor.provider("Safaricom")
 
 
@@ -35,11 +37,13 @@ def ask_now(*, payment: Payment, actor: Actor, now: datetime) -> Payment:
 
     A provider that does not answer changes nothing and is no error: the payment tells what is known.
 
-    :raises RateLimited: when the app's query budget is spent.
+    :raises RateLimited: when the app's query budget is spent, or a cashier's share of it.
     :raises ProviderUnavailable: when this process is at its cap of calls.
     """
     attempt = _askable(payment)
     if attempt is not None:
+        if grant(actor.role, Action.ASK_PROVIDER) is Grant.LIMITED:
+            _hold_back(attempt, now=now)
         take_budget(attempt, now=now)
         with upstream.upstream_slot():
             ask(attempt=attempt, actor=actor, now=now)
@@ -113,6 +117,29 @@ def take_budget(attempt: Attempt, *, now: datetime) -> None:
         raise RateLimited("The query budget of this account is spent.", retry_after=wait_s)
 
 
+def _hold_back(attempt: Attempt, *, now: datetime) -> None:
+    """
+    Let tills ask about a payment now and then, and spend half of the app's budget at most.
+
+    The sweeps need the rest: what nobody stands waiting for is settled by it.
+
+    :raises RateLimited: with the seconds until the till may ask again.
+    """
+    key, pause_s = f"check:{attempt.payment_id}", int(_TILLS_PAUSE.total_seconds())
+    again = throttling.take(key, limit=1, now=now, window_s=pause_s)
+    if not again.allowed:
+        raise RateLimited("This payment was asked about just now.", retry_after=again.reset_s)
+    fingerprint = attempt.version.app_fingerprint
+    app = AccessToken.objects.filter(pk=fingerprint).first()
+    share = throttling.take(f"checks:{fingerprint}", limit=max(1, _limit_of(app) // 2), now=now)
+    if not share.allowed:
+        raise RateLimited("The tills asked often this minute.", retry_after=share.reset_s)
+
+
+def _limit_of(app: AccessToken | None) -> int:
+    return (app and app.query_budget_per_minute) or settings.QUERY_BUDGET_PER_MINUTE
+
+
 def try_budget(fingerprint: str, *, now: datetime) -> int:
     """Take one query from an app's budget; return 0, or the seconds to wait."""
     return try_budget_of(AccessToken.objects.filter(pk=fingerprint).first(), fingerprint, now=now)
@@ -122,8 +149,7 @@ def try_budget_of(app: AccessToken | None, fingerprint: str, *, now: datetime) -
     """Do the same for an app that was just read, or has no token yet."""
     if app and app.query_paused_until and app.query_paused_until > now:
         return int((app.query_paused_until - now).total_seconds()) + 1
-    limit = (app and app.query_budget_per_minute) or settings.QUERY_BUDGET_PER_MINUTE
-    allowance = throttling.take(f"query:{fingerprint}", limit=limit, now=now)
+    allowance = throttling.take(f"query:{fingerprint}", limit=_limit_of(app), now=now)
     return 0 if allowance.allowed else allowance.reset_s
 
 
