@@ -18,7 +18,7 @@ from payments.errors import CannotOpen, UnreadableBody
 from payments.models import PaymentConfig, ProviderCallback, Review
 from payments.providers.base import ArrivedMoney
 from payments.receipt_choices import BalanceSource
-from payments.services import arrivals, bank_money
+from payments.services import arrivals, bank_money, reviews
 from payments.services.sources import is_listed
 from tenants import prepared
 from tenants.ids import new_id
@@ -59,7 +59,7 @@ def settle(row: ProviderCallback, *, now: datetime, vouched: bool) -> str:
         taken = _take(row, money, config, now=now)
     except _Doubtful as doubt:
         row.problem = doubt.why[:300]
-        open_review(row, config, doubt.code, now=now)
+        reviews.open_about_row(row, config, doubt.code, now=now)
         return doubt.status
     row.payment_id = taken.receipt.payment_id
     _close_reviews(row, now=now)
@@ -67,31 +67,12 @@ def settle(row: ProviderCallback, *, now: datetime, vouched: bool) -> str:
     return CallbackStatus.APPLIED if taken.is_news else CallbackStatus.DUPLICATE
 
 
-def open_review(
-    row: ProviderCallback, config: PaymentConfig, code: str, *, now: datetime
-) -> Review:
-    """Tell a person of an inbox row that is no payment's, once."""
-    review, _is_new = Review.objects.get_or_create(
-        payment=None,
-        code=code,
-        subject=str(row.pk),
-        defaults={
-            "shop_id": config.shop_id,
-            "environment": config.environment,
-            "callback": row,
-            "blocking": False,
-            "opened_at": now,
-        },
-    )
-    return review
-
-
 def tell_of_dead(row: ProviderCallback, *, now: datetime) -> None:
     """Open the review of a row that could not be applied however often it was tried."""
     config = PaymentConfig.objects.filter(pk=row.subject_id).first()
     if config is not None:
         row.shop_id = config.shop_id
-        open_review(row, config, ReviewCode.DEAD_CALLBACK, now=now)
+        reviews.open_about_row(row, config, ReviewCode.DEAD_CALLBACK, now=now)
 
 
 def note_call(config_id: uuid.UUID, *, now: datetime) -> None:

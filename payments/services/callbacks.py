@@ -24,7 +24,7 @@ from payments.errors import CannotOpen, PaymentsError, UnreadableBody
 from payments.models import Attempt, Payment, ProviderCallback
 from payments.providers.base import Outcome
 from payments.providers.registry import parser_for
-from payments.services import c2b, checkout_ids, evidence, inbox_rows, other_callbacks, reviews
+from payments.services import checkout_ids, evidence, inbox_rows, other_callbacks, reviews
 from payments.services.evidence import NewEvidence
 from payments.services.inbox_rows import Bound
 from payments.services.sources import is_listed
@@ -176,8 +176,8 @@ def _note_failure(row_id: uuid.UUID, error: Exception, *, now: datetime) -> None
 
 
 def _tell_of_dead(row: ProviderCallback, *, now: datetime) -> None:
-    if row.kind in {CallbackKind.C2B, CallbackKind.BANK}:
-        c2b.tell_of_dead(row, now=now)
+    if row.kind != CallbackKind.STK:
+        other_callbacks.tell_of_dead(row, now=now)
         return
     attempt = Attempt.objects.select_related("payment").filter(pk=row.subject_id).first()
     if attempt:

@@ -31,6 +31,15 @@ class Breach:
 
 PROMISES = (
     Promise(
+        "I2",
+        "Of what died in the inbox of a shop a person was told.",
+        """
+        SELECT 'callback ' || b.id FROM payments_providercallback b
+        WHERE b.status = 'dead' AND b.shop_id IS NOT NULL AND NOT EXISTS (
+            SELECT 1 FROM payments_review v WHERE v.callback_id = b.id)
+        """,
+    ),
+    Promise(
         "I3",
         "A payment has at most one credited receipt, of its own shop, and carries its number.",
         """
@@ -61,13 +70,15 @@ PROMISES = (
         """
         SELECT 'callback ' || b.id FROM payments_providercallback b
             JOIN payments_paymentconfig c ON c.id = b.subject_id
-        WHERE b.kind = 'c2b' AND b.status IN ('applied', 'duplicate') AND NOT EXISTS (
+        WHERE b.kind IN ('c2b', 'bank') AND b.status IN ('applied', 'duplicate')
+            -- Empty where a bank told of something that is no money that came.
+            AND (b.kind = 'c2b' OR b.result_desc <> '') AND NOT EXISTS (
             SELECT 1 FROM payments_receipt r WHERE r.number = b.result_desc
               AND r.shop_id = c.shop_id AND r.environment = c.environment)
         UNION ALL
         SELECT 'callback ' || b.id FROM payments_providercallback b
             JOIN payments_paymentconfig c ON c.id = b.subject_id
-        WHERE b.kind = 'c2b' AND b.status IN ('quarantined', 'dead') AND NOT EXISTS (
+        WHERE b.kind IN ('c2b', 'bank') AND b.status IN ('quarantined', 'dead') AND NOT EXISTS (
             SELECT 1 FROM payments_review v WHERE v.callback_id = b.id)
         """,
     ),

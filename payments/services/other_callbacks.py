@@ -11,12 +11,12 @@ from datetime import datetime
 
 from django.db import transaction
 
-from payments.choices import CallbackKind, CallbackStatus
+from payments.choices import CallbackKind, CallbackStatus, ReviewCode
 from payments.errors import CannotOpen, UnreadableBody
 from payments.models import ProviderCallback, VerificationLog
 from payments.providers.base import Outcome
 from payments.providers.registry import parser_for
-from payments.services import c2b, c2b_questions, inbox_rows, proofs, request_results
+from payments.services import c2b, c2b_questions, inbox_rows, proofs, request_results, reviews
 from payments.services.sources import is_listed
 
 _C2B = frozenset({CallbackKind.C2B, CallbackKind.C2B_VALIDATION, CallbackKind.BANK})
@@ -43,15 +43,20 @@ def settle(row: ProviderCallback, *, now: datetime, vouched: bool = False) -> Pr
     return row
 
 
+def tell_of_dead(row: ProviderCallback, *, now: datetime) -> None:
+    """Open the review of a row that could not be applied however often it was tried."""
+    _TELLERS.get(row.kind, c2b.tell_of_dead)(row, now=now)
+
+
 def _proof(row: ProviderCallback, *, now: datetime, vouched: bool) -> str:
-    logs = VerificationLog.objects.select_related("config", "run").defer("version__secrets")
-    log = logs.filter(pk=row.subject_id).first()
+    log = _log_of(row)
     if log is None:
         return _problem(row, "No verification has this address.", CallbackStatus.DEAD)
     row.shop_id = log.shop_id
     try:
         outcome = _read(row)
     except (UnreadableBody, CannotOpen) as error:
+        reviews.open_about_row(row, log.config, ReviewCode.DEAD_CALLBACK, now=now)
         return _problem(row, f"Unreadable: {error.detail}", CallbackStatus.DEAD)
     inbox_rows.note_outcome(row, outcome)
     # Not believed by itself: the sweep asks Safaricom about the prompt.
@@ -63,6 +68,19 @@ def _proof(row: ProviderCallback, *, now: datetime, vouched: bool) -> str:
         return _problem(row, "The CheckoutRequestID is not this verification's.")
     is_new = proofs.settle_prompt(log=log, outcome=outcome, now=now)
     return CallbackStatus.APPLIED if is_new else CallbackStatus.DUPLICATE
+
+
+def _log_of(row: ProviderCallback) -> VerificationLog | None:
+    logs = VerificationLog.objects.select_related("config", "run").defer("version__secrets")
+    found: VerificationLog | None = logs.filter(pk=row.subject_id).first()
+    return found
+
+
+def _tell_of_dead_proof(row: ProviderCallback, *, now: datetime) -> None:
+    log = _log_of(row)
+    if log is not None:
+        row.shop_id = log.shop_id
+        reviews.open_about_row(row, log.config, ReviewCode.DEAD_CALLBACK, now=now)
 
 
 def _question(row: ProviderCallback, *, now: datetime, vouched: bool) -> str:
@@ -82,6 +100,13 @@ _HANDLERS: dict[str, Callable[..., str]] = {
     CallbackKind.C2B_VALIDATION: _question,
     CallbackKind.RESULT: request_results.apply_result,
     CallbackKind.QUEUE_TIMEOUT: request_results.apply_result,
+}
+
+
+_TELLERS: dict[str, Callable[..., None]] = {
+    CallbackKind.PROOF: _tell_of_dead_proof,
+    CallbackKind.RESULT: request_results.tell_of_dead,
+    CallbackKind.QUEUE_TIMEOUT: request_results.tell_of_dead,
 }
 
 

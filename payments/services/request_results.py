@@ -59,6 +59,14 @@ def apply_result(row: ProviderCallback, *, now: datetime, vouched: bool = False)
     return _take(request, result, actor=_told_by(row), now=now)
 
 
+def tell_of_dead(row: ProviderCallback, *, now: datetime) -> None:
+    """Open the review of an answer that could not be applied however often it was tried."""
+    request = _request_of(row)
+    if request is not None:
+        row.shop_id, row.payment_id = request.shop_id, request.payment_id
+        _tell(row, request, ReviewCode.DEAD_CALLBACK, now=now)
+
+
 def _take(request: ProviderRequest, result: RequestResult, *, actor: Actor, now: datetime) -> str:
     """Write the result down and draw what follows; a success corrects a failure, nothing a success."""
     status = _status_by(request, result)
@@ -130,7 +138,9 @@ _CONSEQUENCES: dict[str, Callable[[ProviderRequest, RequestResult, Actor, dateti
 def _request_of(row: ProviderCallback) -> ProviderRequest | None:
     rows = ProviderRequest.objects.select_for_update(of=("self",))
     found: ProviderRequest | None = (
-        rows.select_related("config", "receipt").filter(pk=row.subject_id).first()
+        rows.select_related("config", "payment", "receipt__payment")
+        .filter(pk=row.subject_id)
+        .first()
     )
     return found
 
@@ -171,9 +181,11 @@ def _kept(result: RequestResult) -> dict[str, Any]:
 
 
 def _tell(row: ProviderCallback, request: ProviderRequest, code: str, *, now: datetime) -> None:
-    """Have a person look where money may hang on it; balances are asked again."""
+    """Have a person look, at the money where it is about some; else at the config."""
     if request.receipt is not None:
         reviews.open_about(request.receipt, code, subject=str(row.pk), callback=row, now=now)
+    else:
+        reviews.open_about_row(row, request.config, code, payment=request.payment, now=now)
 
 
 def _told_by(row: ProviderCallback) -> Actor:

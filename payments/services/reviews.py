@@ -7,7 +7,15 @@ from datetime import datetime
 
 from audit.actors import Actor
 from payments.choices import EvidenceSource, OutcomeVerdict, ReviewCode
-from payments.models import Attempt, Evidence, Payment, ProviderCallback, Receipt, Review
+from payments.models import (
+    Attempt,
+    Evidence,
+    Payment,
+    PaymentConfig,
+    ProviderCallback,
+    Receipt,
+    Review,
+)
 from payments.services.events import NewEvent, record_events
 from payments.services.representation import describe_payment
 from payments.verdicts import Doubt
@@ -168,6 +176,32 @@ def open_about(
             "receipt": receipt,
             "callback": callback,
             "blocking": blocking,
+            "opened_at": now,
+        },
+    )
+    if is_new:
+        _announce(review, now=now)
+    return review
+
+
+def open_about_row(
+    row: ProviderCallback,
+    config: PaymentConfig,
+    code: str,
+    *,
+    payment: Payment | None = None,
+    now: datetime,
+) -> Review:
+    """Open a review about an inbox row of a config's, and the payment it is about if any, once."""
+    review, is_new = Review.objects.get_or_create(
+        payment=payment,
+        code=code,
+        subject=str(row.pk),
+        defaults={
+            "shop_id": config.shop_id,
+            "environment": config.environment,
+            "callback": row,
+            "blocking": False,
             "opened_at": now,
         },
     )

@@ -144,6 +144,18 @@ class TestNotice:
         callbacks.apply_again(callback=row, actor=ACTOR, now=now)
         assert Receipt.objects.get().number == "FT00026252"
 
+    def test_is_money_the_books_answer_for(self, bank, paybill):
+        tell(bank, notice())
+        tell(bank, b"[]")
+        assert audit_money() == []
+
+        Review.objects.all().delete()
+        ProviderCallback.objects.filter(status="applied").update(result_desc="FT0000LOST")
+
+        assert {breach.code for breach in audit_money()} == {"I2", "I5"}
+        assert sum(breach.code == "I5" for breach in audit_money()) == 2
+        ProviderCallback.objects.all().delete()
+
     def test_needs_the_right_address(self, bank, paybill):
         right = callback_urls.callback_path("b", bank.pk)
         other = callback_urls.callback_path("c", bank.pk)

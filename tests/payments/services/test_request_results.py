@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -16,9 +17,10 @@ from payments.models import (
     ProviderRequest,
     Receipt,
     Review,
+    VerificationLog,
 )
 from payments.receipt_choices import RequestKind
-from payments.services import request_words, requests
+from payments.services import callbacks, other_callbacks, request_words, requests
 from payments.services.money_audit import audit_money
 from tests.payloads import bodies, body_of
 from tests.payments.services.arrival_world import ask, say, yes
@@ -57,6 +59,16 @@ def make_request(shop, make_config, actor, now):
         version = requests.version_with_initiator(config)
         about = requests.Subject(receipt_number)
         return requests._create(version, kind, about, "check", actor=actor, now=now)
+
+    return make
+
+
+@pytest.fixture
+def make_log():
+    def make(config):
+        return VerificationLog.objects.create(
+            shop=config.shop, config=config, type="stk", result="pending"
+        )
 
     return make
 
@@ -150,7 +162,10 @@ class TestStatusAnswers:
         ("word", "becomes"),
         [
             *[(word, "reversed") for word in ("Reversed", "REVERSED", " Cancelled ", "declined")],
-            *[(word, "unallocated") for word in ("Pending", "Authorized", "Kamili", "", "Completed")],
+            *[
+                (word, "unallocated")
+                for word in ("Pending", "Authorized", "Kamili", "", "Completed")
+            ],
         ],
     )
     def test_take_money_back_by_their_last_word_alone(self, make_request, word, becomes):
@@ -186,6 +201,68 @@ class TestStatusAnswers:
         told = payment.evidence.order_by("recorded_at").values_list("source", "amount")
         assert list(told) == [("stk_callback", None), ("transaction_status", Decimal(10))]
         assert audit_money() == []
+
+
+class TestWhatDied:
+    """Every dead row of a shop has a review with the row on it, once."""
+
+    @pytest.mark.parametrize("kind", list(RequestKind))
+    def test_unreadable(self, make_request, kind):
+        row = make_request(kind, receipt_number="SFT31A0001")
+
+        assert post(row, "[]") == "dead"
+
+        review = Review.objects.get()
+        assert (review.code, review.shop_id, review.payment) == ("DEAD_CALLBACK", row.shop_id, None)
+        assert review.callback == ProviderCallback.objects.get()
+        assert audit_money() == []
+
+    @pytest.mark.parametrize("kind", [*RequestKind, "timeout", "proof", "c2b_ask"])
+    def test_after_its_tries(self, make_request, make_log, monkeypatch, kind, now):
+        request = make_request(kind if kind in RequestKind.values else RequestKind.BALANCE)
+        subjects = {"proof": make_log(request.config).pk, "c2b_ask": request.config_id}
+        row_id = callbacks.receive(
+            kind=kind if kind not in RequestKind.values else "result",
+            subject_id=subjects.get(kind, request.pk),
+            body=b"{}",
+            content_type="",
+            source_ip=None,
+            now=now,
+        )
+
+        def stumble(*_args, **_kwargs):
+            raise ValueError("nobody thought of this")
+
+        monkeypatch.setattr(other_callbacks, "settle", stumble)
+        for round_ in range(callbacks.MAX_TRIES + 2):
+            callbacks.apply_waiting(now=now + timedelta(hours=round_))
+
+        row = ProviderCallback.objects.get(pk=row_id)
+        assert (row.status, row.shop_id) == ("dead", request.shop_id)
+        review = Review.objects.get()
+        assert (review.code, review.callback, review.shop_id) == (
+            "DEAD_CALLBACK",
+            row,
+            request.shop_id,
+        )
+        assert audit_money() == []
+
+    def test_of_a_proof_of_control(self, make_request, make_log, now):
+        log = make_log(make_request(RequestKind.BALANCE).config)
+        row_id = callbacks.receive(
+            kind="proof", subject_id=log.pk, body=b"[]", content_type="", source_ip=None, now=now
+        )
+
+        callbacks.apply_waiting(now=now)
+
+        assert ProviderCallback.objects.get(pk=row_id).status == "dead"
+        assert Review.objects.get().callback_id == row_id
+
+    def test_without_a_review_is_a_broken_promise(self, make_request):
+        post(make_request(RequestKind.BALANCE), "[]")
+        Review.objects.all().delete()
+
+        assert [breach.code for breach in audit_money()] == ["I2"]
 
 
 class TestAddresses:
