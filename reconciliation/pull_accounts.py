@@ -12,13 +12,15 @@ from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 
 from payments.choices import FAMILY_OF, ConfigStatus, NoticeCode, ProviderFamily
-from payments.models import Notice, PaymentConfig
-from payments.services import pull_registration
+from payments.models import Notice, PaymentConfig, ReceiptCheck
+from payments.services import check_asking, pull_registration
 from reconciliation import runs
 from reconciliation.choices import RunKind, RunOutcome
 from reconciliation.models import Run
 
 EVERY = timedelta(minutes=15)
+# Whoever tries codes at a counter costs the app one question a minute.
+WANTED_EVERY = timedelta(minutes=1)
 RECENT = timedelta(hours=1)
 # Daraja lists 48 hours; one of them is for clocks that differ and passes that wait.
 LONGEST = timedelta(hours=47)
@@ -56,9 +58,17 @@ def accounts() -> list[Account]:
 
 
 def begin_recent(account: Account, *, now: datetime) -> Run | None:
-    """Begin a pass over the last hour, or since the last one that ended well; None if not due."""
+    """
+    Begin a pass over the last hour, or since the last one that ended well; None if not due.
+
+    Due every quarter of an hour, and within the minute where somebody waits at a counter.
+    """
     last = _runs_of(account).order_by("-started_at").first()
-    if last is not None and last.started_at > now - EVERY:
+    if (
+        last is not None
+        and last.started_at > now - EVERY
+        and not _is_wanted(account, last, now=now)
+    ):
         return None
     if _is_refused(account):
         return None
@@ -107,6 +117,17 @@ def _begin(
 
 def _runs_of(account: Account) -> QuerySet[Run]:
     return Run.objects.filter(config__in=account.config_ids, kind=RunKind.PULL)
+
+
+def _is_wanted(account: Account, last: Run, *, now: datetime) -> bool:
+    """Tell whether a receipt was shown since the last pass that only another one may find."""
+    if last.started_at > now - WANTED_EVERY:
+        return False
+    shop_id, environment = account.config.shop_id, account.config.environment
+    checks = ReceiptCheck.objects.filter(
+        shop=shop_id, environment=environment, why=check_asking.PULLING, at__gt=last.started_at
+    )
+    return checks.exists()
 
 
 def _is_refused(account: Account) -> bool:

@@ -66,8 +66,8 @@ def told_of(
         "what": _(what) % checked.facts,
         "next": _(check_words.next_of(checked.answer, checked.why)[0]),
         "facts": _facts(checked.receipt) if checked.receipt else [],
-        "steps": _steps(checked.request, now=now) if is_unseen else [],
-        "is_live": is_unseen and check_asking.is_waiting(checked.request, now=now),
+        "steps": _steps(checked, now=now) if is_unseen else [],
+        "is_live": is_unseen and _is_live(checked, now=now),
         "again": again if is_unseen else "",
         "receipt": checked.receipt if is_genuine else None,
         "claim": claim if is_genuine else None,
@@ -115,13 +115,30 @@ def _facts(receipt: Receipt) -> list[tuple[str, Any]]:
     return [(name, value) for name, value in facts if value]
 
 
-def _steps(request: ProviderRequest | None, *, now: datetime) -> list[dict[str, Any]]:
+def _is_live(checked: Checked, *, now: datetime) -> bool:
+    is_pulled = checked.why == check_asking.PULLING
+    return is_pulled or check_asking.is_waiting(checked.request, now=now)
+
+
+def _steps(checked: Checked, *, now: datetime) -> list[dict[str, Any]]:
     """Return how far the search is, in order."""
+    request = checked.request
+    is_pulled = checked.why == check_asking.PULLING
     steps = [{"says": _("It is not among the payments Safaricom told us of."), "is_done": True}]
-    if request is None:
+    if request is not None:
+        steps.append(_asked(request, now=now))
+    if is_pulled:
+        says = _(
+            "Safaricom is asked for all payments of the last hour. That takes up to two minutes."
+        )
+        steps.append({"says": says, "is_done": False})
+    elif request is None:
         steps.append({"says": _("Safaricom tells us of payments by itself, mostly within a minute."),
                       "is_done": False})  # fmt: skip
-        return steps
+    return steps
+
+
+def _asked(request: ProviderRequest, *, now: datetime) -> dict[str, Any]:
     asked_at = localtime(request.requested_at)
     says = _("%(time)s: %(what)s") % {
         "time": date_format(asked_at, "H:i:s"),
@@ -129,8 +146,7 @@ def _steps(request: ProviderRequest | None, *, now: datetime) -> list[dict[str, 
         if check_asking.is_unknown_to_safaricom(request)
         else _ASKED[request.status],
     }
-    steps.append({"says": says, "is_done": not check_asking.is_waiting(request, now=now)})
-    return steps
+    return {"says": says, "is_done": not check_asking.is_waiting(request, now=now)}
 
 
 def _unknown() -> str:

@@ -2,7 +2,8 @@
 Looking further for a receipt that is not in the ledger: our own inbox, then Safaricom.
 
 A confirmation may lie unread in the inbox; else Safaricom is asked what became of the receipt, at
-most once a minute, through one of the shop's numbers. The answer comes later, to an address of its
+most once a minute, through one of the shop's numbers; or for all that came of late, where a number
+of the shop's is registered for that. The answer comes later, to an address of its
 own, and enters the ledger by the door of all arrivals; whoever looks again finds it there.
 """
 
@@ -16,9 +17,23 @@ from django.db import DatabaseError
 from django.db.models import Max
 
 from audit.actors import Actor
-from payments.choices import FAMILY_OF, CallbackKind, CallbackStatus, Provider, ProviderFamily
+from payments.choices import (
+    FAMILY_OF,
+    CallbackKind,
+    CallbackStatus,
+    ConfigStatus,
+    NoticeCode,
+    Provider,
+    ProviderFamily,
+)
 from payments.errors import PaymentsError
-from payments.models import PaymentConfig, ProviderCallback, ProviderRequest
+from payments.models import (
+    Notice,
+    PaymentConfig,
+    ProviderCallback,
+    ProviderRequest,
+    ReceiptCheck,
+)
 from payments.providers.daraja.receipt_dates import day_of
 from payments.providers.daraja.sms import EAT, Kind
 from payments.receipt_choices import RequestKind, RequestStatus
@@ -28,10 +43,14 @@ from tenants.models import Branch
 logger = logging.getLogger(__name__)
 
 PURPOSE = "check"
+#: Why a receipt is not seen yet: what came of late is listed with the next pull, which is due now.
+PULLING = "pulling"
 #: A result took about 85 s in the sandbox (daraja.md 2.6); after that nobody waits at a counter.
 WAITS_FOR = timedelta(minutes=3)
 # Nobody stands at a counter with a payment of last year: the query budget is for those who do.
 _OLDEST = timedelta(days=92)
+# What a pull of the last hour can still find.
+_PULLED = timedelta(hours=1)
 _LOCK_WAIT_MS = 500
 _MOST_CALLBACKS = 20
 _MPESA = [kind for kind in Provider if FAMILY_OF[kind] == ProviderFamily.MPESA]
@@ -94,6 +113,31 @@ def ask(
     except PaymentsError as error:
         logger.info("not asked about a receipt", extra={"why": type(error).__name__})
         return latest(shop_id=able[0].shop_id, environment=able[0].environment, number=number)
+
+
+def will_be_pulled(configs: list[PaymentConfig], *, number: str, now: datetime) -> bool:
+    """
+    Tell whether the sweep that pulls may find a receipt soon: its number's money is listed to us.
+
+    The row of the check asks for it (reconciliation/pull_accounts.py): nobody waits for a pull here.
+    """
+    day = day_of(number)
+    is_new = day is None or day >= (now - _PULLED).astimezone(EAT).date()
+    able = [
+        c for c in configs if c.pull_enabled and c.has_api and c.status == ConfigStatus.VERIFIED
+    ]
+    if not (is_new and able):
+        return False
+    refused = Notice.objects.filter(
+        config__in=able, code=NoticeCode.PULL_REFUSED, closed_at=None
+    ).values_list("config", flat=True)
+    return {config.pk for config in able} > set(refused)
+
+
+def is_pulled_for(*, shop_id: UUID, environment: str, index: str, now: datetime) -> bool:
+    """Tell whether a pull was asked for because of this code, a moment ago."""
+    rows = ReceiptCheck.objects.filter(shop=shop_id, environment=environment, code_index=index)
+    return rows.filter(why=PULLING, at__gt=now - WAITS_FOR).exists()
 
 
 def latest(*, shop_id: UUID, environment: str, number: str) -> ProviderRequest | None:

@@ -63,6 +63,10 @@ WHAT: dict[tuple[str, str], tuple[str, str]] = {
         _("Safaricom has not told us of this payment yet. We are asking."),
         "Safaricom bado haijatuambia kuhusu malipo haya. Tunauliza.",
     ),
+    (_UNSEEN, "pulling"): (
+        _("Safaricom has not told us of this payment yet. We are asking for all of the last hour."),
+        "Safaricom haijatuambia kuhusu malipo haya bado. Tunauliza malipo yote ya saa iliyopita.",
+    ),
     (_UNSEEN, "unknown_to_safaricom"): (
         _("We asked: Safaricom does not know a payment with this code for this shop."),
         "Tumeuliza: Safaricom haijui malipo ya duka hili yenye msimbo huu.",

@@ -32,6 +32,8 @@ __all__ = [
 ]
 
 RETRY_AFTER_ASKING_S = 5
+# Why a receipt is not seen yet where nothing is left to wait for, or something better.
+_SETTLED = frozenset({"asking", "unknown_to_safaricom"})
 _CODE_PURPOSE = "receipt_check"
 
 
@@ -48,7 +50,7 @@ def check(
     Answer whether a receipt somebody shows is genuine and unused, and write down that he asked.
 
     branch is where it is shown. What is not in the ledger is looked for in the inbox, then asked of
-    Safaricom where an initiator is set; then the answer says when to look again.
+    Safaricom where an initiator is set or money is pulled; then the answer says when to look again.
     """
     found = look(shop, environment, branch, shown, now=now)
     if found.answer == CheckAnswer.NOT_SEEN_YET:
@@ -65,7 +67,12 @@ def look_again(
     if found.answer != CheckAnswer.NOT_SEEN_YET:
         return found
     request = check_asking.latest(shop_id=shop.pk, environment=environment, number=shown.number)
-    return _waiting(found, request, now=now)
+    told = _waiting(found, request, now=now)
+    if told.why in _SETTLED or not check_asking.is_pulled_for(
+        shop_id=shop.pk, environment=environment, index=code_index(shown.number), now=now
+    ):
+        return told
+    return replace(told, why=check_asking.PULLING)
 
 
 def note_claim(
@@ -110,7 +117,11 @@ def _look_further(
     request = check_asking.ask(
         configs, number=shown.number, kind=shown.kind, branch=branch, actor=actor, now=now
     )
-    return _waiting(found, request, now=now)
+    told = _waiting(found, request, now=now)
+    is_pulled = check_asking.will_be_pulled(configs, number=shown.number, now=now)
+    if told.why in _SETTLED or not is_pulled:
+        return told
+    return replace(told, why=check_asking.PULLING)
 
 
 def _waiting(found: Checked, request: ProviderRequest | None, *, now: datetime) -> Checked:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from datetime import timedelta
 from decimal import Decimal
@@ -10,13 +11,15 @@ import pytest
 import time_machine
 from django.utils import timezone
 
+from payments.admin.check_told import told_of
 from payments.models import AccessToken, Notice, PaymentConfig, Receipt, Review
 from payments.providers.daraja.simulator import pulls
-from payments.services import pull_registration
+from payments.services import pull_registration, receipt_checks
 from reconciliation import pull_accounts, pull_sweeps
 from reconciliation.models import Run
 from tests.committed import committed_db as committed_db  # noqa: PLC0414 - a fixture
 from tests.payments.services.arrival_world import ask
+from tests.payments.services.shown_messages import number_of
 
 HOUR = timedelta(hours=1)
 
@@ -394,6 +397,93 @@ class TestTheWindow:
 
         assert receipts()[number].paid_at == paid_at
         assert last_run().detail["hours_early"] == 3
+
+
+class TestAtACounter:
+    """Somebody shows a message whose confirmation was lost; the shop has no initiator."""
+
+    @pytest.fixture
+    def show(self, pulled, actor, clock):
+        def check(number):
+            return receipt_checks.check(
+                shop=pulled.shop,
+                environment=pulled.environment,
+                branch=None,
+                shown=receipt_checks.read(number),
+                actor=actor,
+                now=timezone.now(),
+            )
+
+        return check
+
+    def test_a_real_payment_is_genuine_once_the_sweep_has_pulled(self, pulled, daraja, clock, show):
+        recent()
+        later(clock, minutes=2)
+        number = daraja.pay_c2b("600100", "75")
+        later(clock, minutes=1)
+
+        first = show(number)
+        again = receipt_checks.look_again(
+            shop=pulled.shop,
+            environment=pulled.environment,
+            branch=None,
+            shown=receipt_checks.Shown(number),
+            now=timezone.now(),
+        )
+
+        for told in (first, again):
+            assert (told.answer, told.why, told.retry_after) == ("not_seen_yet", "pulling", 15)
+            shown = told_of(told, again="token", now=timezone.now())
+            assert shown["is_live"] is True
+            assert "all payments of the last hour" in shown["steps"][-1]["says"]
+        assert recent() == 1
+        assert show(number).answer == "genuine_unclaimed"
+
+    def test_costs_a_question_a_minute_at_most(self, pulled, daraja, clock, show):
+        recent()
+        for _try in range(8):
+            later(clock, seconds=15)
+            show(number_of(timezone.now()))
+            recent()
+
+        began = list(Run.objects.order_by("started_at").values_list("started_at", flat=True))
+        assert len(began) == 3
+        gaps = [late - early for early, late in itertools.pairwise(began)]
+        assert min(gaps) >= timedelta(minutes=1)
+
+    def test_is_asked_for_once_by_one_check(self, pulled, daraja, clock, show):
+        recent()
+        later(clock, minutes=2)
+        show(number_of(timezone.now()))
+        for _bell in range(5):
+            recent()
+            later(clock, minutes=1)
+
+        assert Run.objects.count() == 2
+
+    @pytest.mark.parametrize("why_not", ["off", "suspended", "no_product", "neighbour", "old"])
+    def test_nobody_is_promised_a_pull_that_is_not_made(
+        self, pulled, daraja, clock, show, neighbour, why_not
+    ):
+        recent()
+        changes = {"off": {"pull_enabled": False}, "suspended": {"status": "suspended"}}
+        PaymentConfig.objects.filter(pk=pulled.pk).update(
+            **{
+                **changes.get(why_not, {}),
+                **({"is_active": False} if why_not == "suspended" else {}),
+            }
+        )
+        if why_not == "no_product":
+            Notice.objects.create(shop=pulled.shop, config=pulled, code="pull_refused")
+        if why_not == "neighbour":
+            PaymentConfig.objects.filter(pk=pulled.pk).update(shop=neighbour)
+        later(clock, minutes=2)
+
+        shown_at = timezone.now() - timedelta(days=3 if why_not == "old" else 0)
+        assert show(number_of(shown_at)).why != "pulling"
+        recent()
+
+        assert Run.objects.count() == 1
 
 
 class TestPages:
