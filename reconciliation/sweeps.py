@@ -21,6 +21,7 @@ from payments.services import (
     rotation_schedule,
     token_renewal,
     token_wars,
+    unproven,
     verification,
 )
 from reconciliation import replays
@@ -62,8 +63,8 @@ def remind_of_rotations(*, now: datetime) -> int:
 
 
 def expire_configs(*, now: datetime) -> int:
-    """Expire configs whose credentials are at their end; return how many."""
-    return config_expiry.expire_configs(now=now)
+    """Expire configs at their end, suspend those whose number another proved; return how many."""
+    return config_expiry.expire_configs(now=now) + unproven.suspend_overtaken(now=now)
 
 
 def close_token_wars(*, now: datetime) -> int:

@@ -12,16 +12,19 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from audit.actors import Actor
+from payments.admin.tables import Table, table
 from payments.errors import PaymentsError
 from payments.models import ShortcodeClaim
-from payments.services import claims
+from payments.services import claims, unproven
 from tenants.admin_actions import ObjectAction
 from tenants.admin_base import PlatformModelAdmin
-from tenants.admin_looks import yes_no
+from tenants.admin_looks import NONE, yes_no
 from tenants.roles import Action
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
+
+_MOST_UNPROVEN = 100
 
 
 @admin.register(ShortcodeClaim)
@@ -60,6 +63,11 @@ class ShortcodeClaimAdmin(PlatformModelAdmin):
         ),
     )
 
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
+        """Show beside what was proven what two shops wrote down and nobody proved."""
+        context = {**(extra_context or {}), "unproven": _unproven()}
+        return super().changelist_view(request, context)
+
     def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         return ["shortcode", "family", "shop", "config_name", "shared", "claimed_at"]
 
@@ -82,6 +90,21 @@ class ShortcodeClaimAdmin(PlatformModelAdmin):
         claims.release_claim(claim=claim, reason=reason, **_who(request, reason))
         self.message_user(request, _("The number is free: who proves control of it has it."))
         return HttpResponseRedirect(reverse("admin:payments_shortcodeclaim_changelist"))
+
+
+def _unproven() -> Table:
+    columns = [_("Shortcode"), _("Provider"), _("Shop"), _("Payment config"), _("Verified")]
+    rows = [
+        [
+            config.shortcode,
+            config.get_provider_display(),
+            config.shop.name,
+            config.name,
+            config.verified_at or NONE,
+        ]
+        for config in unproven.written_twice()[:_MOST_UNPROVEN]
+    ]
+    return table(_("Written down by two shops, proven by none"), columns, rows)
 
 
 def _who(request: HttpRequest, reason: str) -> dict[str, Any]:

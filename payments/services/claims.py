@@ -12,7 +12,6 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from django.db import IntegrityError, transaction
-from django.db.models import QuerySet
 from django.utils.translation import gettext_noop as _
 
 from audit import recording
@@ -24,6 +23,7 @@ from payments.models import Attempt, PaymentConfig, ShortcodeClaim
 from payments.services import config_trail
 from payments.services.config_moves import move_config
 from payments.services.configs import check_reason, has_open_attempts
+from payments.services.shortcodes import claims_on
 
 # As long as money of a prompt may still turn up (safety.md, I21).
 SETTLED_AFTER = timedelta(hours=72)
@@ -51,7 +51,7 @@ def claim_shortcode(*, config: PaymentConfig, now: datetime) -> ShortcodeClaim |
         family=config.family,
         shortcode=config.shortcode,
         config=config,
-        is_shared=_claims(config).filter(is_shared=True).exists(),
+        is_shared=claims_on(config).filter(is_shared=True).exists(),
         claimed_at=now,
     )
     try:
@@ -67,15 +67,7 @@ def claim_shortcode(*, config: PaymentConfig, now: datetime) -> ShortcodeClaim |
 
 def own_claim(config: PaymentConfig) -> ShortcodeClaim | None:
     """Return the claim the config's shop has on its shortcode."""
-    return _claims(config).filter(shop=config.shop_id).first()
-
-
-def is_taken(config: PaymentConfig) -> bool:
-    """Tell whether another shop has the shortcode and does not share it."""
-    if config.environment != Environment.PRODUCTION:
-        return False
-    others = _claims(config).exclude(shop=config.shop_id)
-    return others.exists() and not others.filter(is_shared=True).exists()
+    return claims_on(config).filter(shop=config.shop_id).first()
 
 
 @transaction.atomic
@@ -171,9 +163,3 @@ def _unprove(config: PaymentConfig, *, actor: Actor, now: datetime) -> None:
     move_config(config=config, to=ConfigStatus.SUSPENDED, now=now, **changes)
     act = AuditAction.CONFIG_SUSPENDED
     config_trail.record(act, config, before=before, actor=actor, now=now, reason=_RELEASED)
-
-
-def _claims(config: PaymentConfig) -> QuerySet[ShortcodeClaim]:
-    return ShortcodeClaim.objects.filter(
-        environment=config.environment, family=config.family, shortcode=config.shortcode
-    )

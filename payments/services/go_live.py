@@ -8,9 +8,10 @@ after a suspension, it is asked for again.
 
 from __future__ import annotations
 
-from payments.choices import ConfigStatus, Environment
-from payments.errors import InvalidTransition, NotVerified
+from payments.choices import ConfigStatus, Environment, Provider
+from payments.errors import InvalidTransition, NotVerified, ShortcodeClaimed
 from payments.models import GoLiveApproval, PaymentConfig
+from payments.services.shortcodes import is_taken
 from payments.states import CONFIG_MOVES
 
 
@@ -20,11 +21,14 @@ def refuse_unready(config: PaymentConfig) -> None:
 
     :raises NotVerified: when it is not verified, or control of a live number is not proven.
     :raises InvalidTransition: when a live one waits for a second person's approval.
+    :raises ShortcodeClaimed: when another shop proved a live number nobody could ask about here.
     """
     if config.status != ConfigStatus.VERIFIED:
         raise NotVerified(current=config.status)
     if config.environment != Environment.PRODUCTION:
         return
+    if not config.has_api and config.provider != Provider.BANK_TRANSFER and is_taken(config):
+        raise ShortcodeClaimed
     if needs_proof(config):
         detail = "Control of the shortcode is not proven: verify it with the owner's phone."
         raise NotVerified(detail, current=config.status, missing=["prompt"])

@@ -10,10 +10,10 @@ from payments.callback_urls import proof_callback_url
 from payments.choices import VerificationResult, VerificationStage
 from payments.models import CredentialVersion, VerificationLog
 from payments.providers.base import PaymentRequest
-from payments.services import claims
 from payments.services.connections import connect
 from payments.services.findings import StageResult
 from payments.services.proofs import AMOUNT
+from payments.services.shortcodes import is_taken
 
 # How long a prompt may stand on a phone; a second one would time the first out.
 OPEN_FOR = timedelta(minutes=2)
@@ -35,7 +35,7 @@ def send(
     if _open_ones(log, now=now).exists():
         return StageResult("prompt_open", "prompt_open")
     # Asked last, so that nobody learns of others' numbers without working credentials.
-    if claims.is_taken(config):
+    if is_taken(config):
         return StageResult("shortcode_claimed", "shortcode_claimed")
     request = PaymentRequest(
         amount=AMOUNT,

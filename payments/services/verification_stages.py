@@ -34,10 +34,11 @@ from payments.errors import (
 )
 from payments.models import CredentialVersion, PaymentConfig, VerificationLog
 from payments.providers.daraja import error_codes
-from payments.services import balance_stage, c2b_urls, claims, loopback, prompt_stage, tokens
+from payments.services import balance_stage, c2b_urls, loopback, prompt_stage, tokens
 from payments.services.config_rules import ConfigFields, check_fields
 from payments.services.connections import connect
 from payments.services.findings import StageResult
+from payments.services.shortcodes import is_taken
 
 _S, _T = VerificationStage, VerificationType
 
@@ -92,7 +93,7 @@ def _fields(visit: Visit) -> StageResult:
     if config.has_api:
         return StageResult("fields_ok")
     # The bank's paybill is every customer's of the bank; the account number tells them apart.
-    if config.provider != Provider.BANK_TRANSFER and claims.is_taken(config):
+    if config.provider != Provider.BANK_TRANSFER and is_taken(config):
         return StageResult("shortcode_claimed", ShortcodeClaimed.code)
     return StageResult("fields_no_api")
 

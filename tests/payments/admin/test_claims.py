@@ -36,6 +36,29 @@ def button(claim, method):
     return reverse("admin:payments_shortcodeclaim_do", args=[claim.pk, method])
 
 
+class TestWrittenTwice:
+    def test_is_told_to_staff_where_nobody_proved_it(self, ours, theirs, make_config, root, browse):
+        client = browse(root)
+        for corner in (ours, theirs):
+            make_config(
+                corner.shop,
+                name=f"By hand of {corner.shop.name}",
+                environment="production",
+                shortcode="600777",
+                has_api=False,
+                credentials={},
+            )
+        text = client.get(LIST).content.decode()
+        PaymentConfig.objects.filter(shop=theirs.shop, shortcode="600777").update(
+            status="suspended", is_active=False
+        )
+
+        assert "Written down by two shops" in text
+        assert f"By hand of {ours.shop.name}" in text
+        assert f"By hand of {theirs.shop.name}" in text
+        assert "Written down by two shops" not in client.get(LIST).content.decode()
+
+
 class TestTheList:
     def test_is_staffs_alone(self, ours, claim, root, support, browse):
         found = {

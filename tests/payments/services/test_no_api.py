@@ -16,10 +16,11 @@ from payments.errors import (
     ShortcodeClaimed,
     VerificationFailed,
 )
-from payments.models import ShortcodeClaim
+from payments.models import PaymentConfig, ShortcodeClaim
 from payments.services import (
     approvals,
     c2b_urls,
+    claims,
     configs,
     connections,
     readiness,
@@ -29,6 +30,7 @@ from payments.services import (
     verification,
 )
 from payments.services.money_audit import audit_money
+from reconciliation import sweeps
 from tenants import services as tenants
 from tenants.models import User
 from tenants.roles import Role
@@ -198,6 +200,36 @@ class TestGoingLive:
 
         assert not ShortcodeClaim.objects.exists()
         assert audit_money() == []
+
+    def test_loses_a_number_another_shop_proves_afterwards(
+        self, by_hand, neighbour, make_config, person, actor, now
+    ):
+        ours = verify(by_hand(environment="production", shortcode="600777"), actor, now).config
+        proved = make_config(neighbour, environment="production", shortcode="600777")
+        claim = claims.claim_shortcode(config=proved, now=now)
+        with pytest.raises(ShortcodeClaimed):
+            configs.activate_config(config=ours, actor=actor, now=now)
+        PaymentConfig.objects.filter(pk=ours.pk).update(is_active=True)
+
+        suspended = [sweeps.expire_configs(now=now), sweeps.expire_configs(now=now)]
+
+        ours.refresh_from_db()
+        assert suspended == [1, 0]
+        assert (ours.status, ours.is_active) == (ConfigStatus.SUSPENDED, False)
+        assert claim.shop.name not in ours.suspended_reason
+        assert audit_money() == []
+        with pytest.raises(ShortcodeClaimed):
+            verify(ours, actor, now)
+
+    def test_keeps_a_number_staff_marked_as_shared(self, by_hand, neighbour, make_config, now):
+        ours = by_hand(status="verified", environment="production", shortcode="600777")
+        proved = make_config(neighbour, environment="production", shortcode="600777")
+        claims.claim_shortcode(config=proved, now=now)
+        ShortcodeClaim.objects.update(is_shared=True)
+
+        assert sweeps.expire_configs(now=now) == 0
+        ours.refresh_from_db()
+        assert ours.status == ConfigStatus.VERIFIED
 
     def test_a_banks_paybill_is_everybodys(self, by_hand, neighbour, actor, now):
         bank = Provider.BANK_TRANSFER
