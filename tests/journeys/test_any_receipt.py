@@ -69,13 +69,35 @@ class AnyReceipt(ReceiptStory):
         self.asked += [payment.pk] if payment else []
 
     @precondition(lambda self: len(self.world.paid()) < MOST_RECEIPTS)
-    @rule(data=st.data(), at=desks, amount=amounts, phone=phones, times=st.integers(0, 2))
-    def pay_by_hand(self, data, at, amount, phone, times):
+    @rule(
+        data=st.data(),
+        at=desks,
+        amount=amounts,
+        phone=phones,
+        times=st.integers(0, 2),
+        is_heard=st.booleans(),
+    )
+    def pay_by_hand(self, data, at, amount, phone, times, is_heard):
         known = [Payment.objects.get(pk=pk).account_reference for pk in self.asked]
         reference = data.draw(st.sampled_from(["", "NOBODYS", *known]))
         business = self.world.configs[at].shortcode
         self.daraja.pay_c2b(business, amount, phone, reference, confirmations=times)
+        already = len(self.undelivered)
         self.collect()
+        if is_heard:
+            while len(self.undelivered) > already:
+                self.hear(*self.undelivered.pop())
+
+    @precondition(lambda self: len(self.world.paid()) < MOST_RECEIPTS)
+    @rule(at=desks, amount=amounts, phone=phones, order=orders)
+    def pay_and_show_it(self, at, amount, phone, order):
+        """Pay by hand and claim at once, as at a counter; again, as somebody else would try."""
+        business = self.world.configs[at].shortcode
+        number = self.daraja.pay_c2b(business, amount, phone, "")
+        self.collect()
+        self.hear(*self.undelivered.pop())
+        first = self.show(at, number, order=order, amount=amount)
+        assert first is None or self.show(at, number, order="", amount=amount) is None
 
     @precondition(lambda self: set(self.world.paid()) - self.world.returned())
     @rule(data=st.data())
@@ -160,18 +182,18 @@ class AnyReceipt(ReceiptStory):
             assert checked.receipt.channel == "manual", "another shop's receipt was shown"
 
     @precondition(lambda self: self.world.paid())
-    @rule(data=st.data(), at=desks, order=orders, amount=amounts)
-    def claim(self, data, at, order, amount):
-        number = self.draw_number(data)
-        sold = self.at_desk(
-            at,
-            counter_claims.claim,
-            receipt_number=number,
-            order_ref=order,
-            amount=Decimal(amount),
-            idempotency_key=None,
-        )
-        assert sold is None or self.world.shop_of(self.world.paid()[number]) == sold.shop
+    @rule(
+        data=st.data(),
+        at=st.sampled_from((None, None, None, 0, 1, 2)),
+        order=orders,
+        wrong=st.sampled_from((0, 0, 0, 50)),
+    )
+    def claim(self, data, at, order, wrong):
+        number = data.draw(st.sampled_from(sorted(self.told) or list(self.world.paid())))
+        paid = self.world.paid()[number]
+        # Mostly where the money came in: elsewhere it is nobody's.
+        at = self.world.counter_of(paid) if at is None else at
+        self.show(at, number, order=order, amount=paid.amount + wrong)
 
     @precondition(lambda self: self.asked and Receipt.objects.exists())
     @rule(data=st.data())
@@ -231,6 +253,22 @@ class AnyReceipt(ReceiptStory):
             self.daraja.next_result("reversal", plan)
             done = self.act(refund.shop, refunds.approve, **who)
         assert done is None or user.pk != refund.asked_by_id, "one person alone gave money back"
+
+    def show(self, at, number, *, order, amount):
+        """Claim a receipt at a counter; return the sale, None where it was refused."""
+        sold = self.at_desk(
+            at,
+            counter_claims.claim,
+            receipt_number=number,
+            order_ref=order,
+            amount=Decimal(amount),
+            idempotency_key=None,
+        )
+        if sold is not None:
+            paid = self.world.paid()[number]
+            assert self.world.shop_of(paid) == sold.shop
+            assert (sold.status, sold.amount) == ("completed", paid.amount)
+        return sold
 
 
 def test_any_receipt_keeps_the_promises(db):

@@ -133,6 +133,10 @@ class TwoShops:
     def shop_of(self, money: MoneyMoved) -> Shop:
         return next(c.shop for c in self.configs if money.shortcode in numbers_of(c))
 
+    def counter_of(self, money: MoneyMoved) -> int:
+        """Return the number of the desk whose config the money came to."""
+        return [money.shortcode in numbers_of(config) for config in self.configs].index(True)
+
     def post(self, path: str, body: bytes) -> Shop:
         """Let Safaricom tell us something; return the shop whose address it is."""
         response = self.client.post(
