@@ -100,6 +100,13 @@ class AuditAction(TextChoices):
     PERSON_ERASED = "person.erased", _("A person's data erased")
     RETENTION_CHANGED = "retention.changed", _("Retention changed")
     AUDIT_EXPORTED = "audit.exported", _("Audit log exported")
+    WEBHOOK_CREATED = "webhook.created", _("Webhook added")
+    WEBHOOK_UPDATED = "webhook.updated", _("Webhook changed")
+    WEBHOOK_DISABLED = "webhook.disabled", _("Webhook switched off by its own answer")
+    WEBHOOK_DELETED = "webhook.deleted", _("Webhook deleted")
+    WEBHOOK_SECRET_ROTATED = "webhook.secret_rotated", _("Secret of a webhook replaced")
+    WEBHOOK_TESTED = "webhook.tested", _("Webhook tried out")
+    WEBHOOK_RESENT = "webhook.resent", _("Event sent to a webhook again")
 
 
 def action_choices() -> list[tuple[str, Any]]:

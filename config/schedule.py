@@ -38,6 +38,7 @@ SWEEPS = (
     Sweep("watch_health", 60, "Somebody must hear of what went silent before customers say so."),
     Sweep("fold_tallies", 30, "Pages of numbers read sums; what ended since is added to them."),
     Sweep("mail_notices", 60, "What a shop must know reaches its admins by mail as well."),
+    Sweep("deliver_webhooks", 5, "Shops' own systems hear of events without asking."),
     Sweep("anchor_audit", 86_400, "Heads of the audit chains go outside: a cut tail shows."),
     Sweep("finish_verifications", 15, "A visit nobody took, a KES 1 nobody told about."),
     Sweep("settle_held_receipts", 20, "The prompt it waited for is over: somebody may claim it."),

@@ -132,6 +132,8 @@ class NoticeCode(TextChoices):
     STATEMENT_OVERDUE = "statement_overdue", _("A statement is overdue")
     REVIEWS_AGEING = "reviews_ageing", _("Reviews wait too long")
     PAYMENTS_STUCK = "payments_stuck", _("Payments nobody can tell the end of")
+    WEBHOOK_FAILING = "webhook_failing", _("A webhook does not get through")
+    WEBHOOK_GONE = "webhook_gone", _("A webhook was switched off by its own answer")
 
 
 def notice_codes() -> list[tuple[str, Any]]:

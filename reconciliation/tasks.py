@@ -126,6 +126,11 @@ def mail_notices() -> None:
 
 
 @shared_task(ignore_result=True)
+def deliver_webhooks() -> None:
+    run_sweep("deliver_webhooks", now=timezone.now())
+
+
+@shared_task(ignore_result=True)
 def pull_recent() -> None:
     run_sweep("pull_recent", now=timezone.now())
 

@@ -1,10 +1,10 @@
-"""Sweeps that keep the house: what is wrong is told, and what is past its time is let go."""
+"""Sweeps that keep the house: what is wrong or new is told, what is past its time is let go."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
-from payments.services import tallies
+from payments.services import tallies, webhook_rounds
 from reconciliation import health, purging
 
 
@@ -23,7 +23,13 @@ def fold_tallies(*, now: datetime) -> int:
     return total
 
 
+def deliver_webhooks(*, now: datetime) -> int:
+    """Push events to shops' own systems; return how many deliveries were tried."""
+    return webhook_rounds.deliver_due(now=now)
+
+
 UPKEEP_SWEEPS = (
+    deliver_webhooks,
     watch_health,
     fold_tallies,
     purging.purge_raw_bodies,

@@ -23,10 +23,13 @@ CONFIG = "payments/configs/<uuid:config_id>"
 PAYMENT = "payments/<uuid:payment_id>"
 REVIEW = "reviews/<uuid:review_id>"
 RECEIPT = "receipts/<uuid:receipt_id>"
+WEBHOOK = "webhook-endpoints/<uuid:endpoint_id>"
+DELIVERY = "webhook-deliveries/<uuid:delivery_id>"
 _TILL = {"name": "New", "provider": "mpesa_paybill", "shortcode": "990011"}
 _SALE = {"amount": "20", "phone_number": "0799000111", "order_ref": "NEW-1"}
 _CASH = {"amount": "20.50", "method": "cash", "reason": "The till was offline"}
 _WHY = {"reason": "walls"}
+_HOOK = {"url": "https://walls.example.test/hook", "types": ["payment.completed"]}
 _RULES = {"account_rules": [{"kind": "exact", "pattern": "WALL", "label": "Walls"}]}
 # Used already by the payment of a shop called Duka: asked for again it is a 409.
 _CLAIM = {"receipt_number": receipt_of("Duka", "here"), "order_ref": "NEW-1", "amount": "150"}
@@ -75,6 +78,12 @@ SAMPLES: dict[str, Sample] = {
     f"{RECEIPT}/allocate": Sample(of="receipt", bodies={"POST": {"payment": NOBODY}}),
     f"{PAYMENT}/void": Sample(of="payment", bodies={"POST": _WHY}),
     "reviews": Sample(),
+    "webhook-endpoints": Sample(bodies={"POST": _HOOK}),
+    WEBHOOK: Sample(of="webhook", bodies={"PATCH": {"types": ["payment.failed"]}}),
+    f"{WEBHOOK}/rotate-secret": Sample(of="webhook"),
+    f"{WEBHOOK}/test": Sample(of="webhook"),
+    f"{WEBHOOK}/deliveries": Sample(of="webhook"),
+    f"{DELIVERY}/resend": Sample(of="delivery"),
     f"{REVIEW}/resolve": Sample(of="review", bodies={"POST": {"resolution": "ignore", **_WHY}}),
 }
 
@@ -108,7 +117,7 @@ def subject_of(route: str, corner: Corner, place: str = "here") -> Any:
     if kind == "code":
         return "1032"
     rooms = {"config": corner.configs, "payment": corner.payments, "receipt": corner.receipts}
-    rooms["review"] = corner.reviews
+    rooms |= {"review": corner.reviews, "webhook": corner.webhooks, "delivery": corner.deliveries}
     return rooms[kind][place].pk if kind else ""
 
 

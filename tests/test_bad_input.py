@@ -30,6 +30,7 @@ RECORDED = [
 ]
 WRITES = [(route, method) for route, method in calls() if method in {"POST", "PUT", "PATCH"}]
 LISTS = ["payments", "payments/configs", "payments/manual", "receipts", "result-codes", "reviews"]
+LISTS += ["webhook-endpoints"]
 SALE = {"amount": "20", "phone_number": "0799000111"}
 LARGEST_CALLBACK = 65_536
 LARGEST_BODY = 16_384

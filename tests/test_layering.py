@@ -22,6 +22,7 @@ _WORDS = tuple(
     for name in (
         "choices",
         "receipt_choices",
+        "webhook_choices",
         "states",
         "errors",
         "verdicts",
@@ -81,6 +82,7 @@ MAY: dict[str, tuple[str, ...]] = {
     "payments.states": ("payments.choices", "payments.errors"),
     "payments.choices": ("tenants.choices",),
     "payments.receipt_choices": (),
+    "payments.webhook_choices": (),
     "payments.errors": (),
     "payments.encryption": ("payments.errors",),
     "payments.msisdn": ("payments.errors",),

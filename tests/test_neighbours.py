@@ -33,7 +33,7 @@ NO_SUCH_ID = "00000000-0000-4000-8000-000000000000"
 WITH_ID = [
     (route, method)
     for route, method in calls()
-    if SAMPLES[route].of in {"config", "payment", "receipt", "review"}
+    if SAMPLES[route].of in {"config", "payment", "receipt", "review", "webhook", "delivery"}
 ]
 WITHOUT_ID = [route for route, method in calls() if method == "GET" and "<" not in route]
 SCOPED = sorted(n for n, each in model_admins().items() if isinstance(each, ShopScopedModelAdmin))

@@ -109,6 +109,8 @@ class TestTheApi:
         real["code"] = "1032"
         real["receipt_id"] = corner.receipts["here"].pk
         real["review_id"] = corner.reviews["here"].pk
+        real["endpoint_id"] = corner.webhooks["here"].pk
+        real["delivery_id"] = corner.deliveries["here"].pk
         turn = iter(range(10_000))
 
         @settings(

@@ -38,6 +38,7 @@ from payments.models import (
     AccountBalance,
     Attempt,
     CredentialVersion,
+    Event,
     GoLiveApproval,
     Notice,
     Payment,
@@ -50,9 +51,11 @@ from payments.models import (
     Review,
     ShortcodeClaim,
     VerificationLog,
+    WebhookDelivery,
+    WebhookEndpoint,
 )
 from payments.receipt_choices import UnallocatedReason
-from payments.services import callbacks, configs, initiation
+from payments.services import callbacks, configs, initiation, webhook_endpoints
 from payments.services.config_rules import ConfigFields
 from payments.services.transitions import Change, record_creation
 from reconciliation.choices import Bearer, RunKind, RunOutcome
@@ -82,6 +85,8 @@ class Corner:
     receipts: dict[str, Receipt] = field(default_factory=dict)
     unallocated: dict[str, Receipt] = field(default_factory=dict)
     reviews: dict[str, Review] = field(default_factory=dict)
+    webhooks: dict[str, WebhookEndpoint] = field(default_factory=dict)
+    deliveries: dict[str, WebhookDelivery] = field(default_factory=dict)
     users: dict[str, User] = field(default_factory=dict)
     members: dict[str, Membership] = field(default_factory=dict)
     key: ApiKey | None = None
@@ -96,6 +101,7 @@ class Corner:
         rows = [self.shop, self.key, *self.payments.values(), *self.callbacks.values()]
         rows += [*self.branches.values(), *self.configs.values(), *self.reviews.values()]
         rows += [*self.receipts.values(), *self.unallocated.values()]
+        rows += [*self.webhooks.values(), *self.deliveries.values()]
         ids = {text for row in rows for text in (str(row.pk), row.pk.hex)}
         return ids | {self.name, self.name.upper(), self.shop.slug}
 
@@ -145,6 +151,8 @@ def furnish(*, name: str, number: int, now: datetime) -> Corner:
     for place in PLACES:
         _payment(corner, place, now=now)
         _money(corner, place, now=now)
+    for place in ("here", "live"):
+        _hook(corner, place, now=now)
     _doubt(corner, now=now)
     _people(corner)
     corner.key, _text = tenants.issue_api_key(
@@ -276,6 +284,28 @@ def _money(corner: Corner, place: str, *, now: datetime) -> None:
         payer_masked="2547*****678",
         paid_at=now,
         created_at=now,
+    )
+
+
+def _hook(corner: Corner, place: str, *, now: datetime) -> None:
+    """Let a system of the shop be told of its newest event; both worlds have one."""
+    environment = corner.configs[place].environment
+    endpoint, _secret = webhook_endpoints.create_endpoint(
+        shop=corner.shop,
+        environment=environment,
+        url=f"https://{corner.shop.slug}.example.test/{place}",
+        actor=ACTOR,
+        now=now,
+    )
+    event = Event.objects.filter(shop=corner.shop, environment=environment).latest("seq")
+    corner.webhooks[place] = endpoint
+    corner.deliveries[place] = WebhookDelivery.objects.create(
+        shop=corner.shop,
+        endpoint=endpoint,
+        event=event,
+        seq=event.seq,
+        type=event.type,
+        next_try_at=now,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from django.db.models import Max
 from drf_spectacular.utils import extend_schema
@@ -14,7 +14,7 @@ from rest_framework.response import Response
 from payments.api.base import MalipoView
 from payments.api.fields import OwnWorldSerializer, StrictCharField
 from payments.models import Event
-from payments.services.representation import moment
+from payments.services.events import described
 from tenants.roles import Action
 
 DEFAULT_LIMIT = 100
@@ -65,15 +65,4 @@ class EventList(MalipoView):
             rows = rows.filter(type=self.query["type"])
         found = rows[: self.query.get("limit", DEFAULT_LIMIT)]
         newest = feed.aggregate(last=Max("seq"))["last"] or 0
-        return Response({"results": [_described(row) for row in found], "last_seq": newest})
-
-
-def _described(row: Event) -> dict[str, Any]:
-    return {
-        "seq": row.seq,
-        "id": str(row.pk),
-        "type": row.type,
-        "environment": row.environment,
-        "created_at": moment(row.created_at),
-        "data": row.data,
-    }
+        return Response({"results": [described(row) for row in found], "last_seq": newest})

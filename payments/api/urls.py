@@ -17,6 +17,7 @@ from payments.api import (
     receipts,
     reviews,
     rotation,
+    webhooks,
 )
 from payments.api import schema as _schema  # noqa: F401 - registers the key with the document
 
@@ -24,6 +25,7 @@ CONFIG = "payments/configs/<uuid:config_id>"
 PAYMENT = "payments/<uuid:payment_id>"
 RECEIPT = "receipts/<uuid:receipt_id>"
 REVIEW = "reviews/<uuid:review_id>"
+WEBHOOK = "webhook-endpoints/<uuid:endpoint_id>"
 
 urlpatterns = [
     path("me", identity.Me.as_view()),
@@ -45,6 +47,12 @@ urlpatterns = [
     path(f"{CONFIG}/audit-log", audit_log.ConfigAuditLog.as_view()),
     path(f"{CONFIG}/account-rules", account_rules.ConfigAccountRules.as_view()),
     path("events", events.EventList.as_view()),
+    path("webhook-endpoints", webhooks.EndpointList.as_view()),
+    path(WEBHOOK, webhooks.EndpointDetail.as_view()),
+    path(f"{WEBHOOK}/rotate-secret", webhooks.EndpointRotateSecret.as_view()),
+    path(f"{WEBHOOK}/test", webhooks.EndpointTest.as_view()),
+    path(f"{WEBHOOK}/deliveries", webhooks.EndpointDeliveries.as_view()),
+    path("webhook-deliveries/<uuid:delivery_id>/resend", webhooks.DeliveryResend.as_view()),
     path("payments/stats", payments.PaymentStats.as_view()),
     path("payments/readiness", payments.PaymentReadiness.as_view()),
     path("payments", payments.PaymentList.as_view()),

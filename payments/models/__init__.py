@@ -30,6 +30,7 @@ from payments.models.requests import ProviderRequest, Refund
 from payments.models.reviews import Review
 from payments.models.rules import AccountRule
 from payments.models.tallies import DailyTally, DaySum, HourlyTally, HourSum, TallyChange
+from payments.models.webhooks import WebhookDelivery, WebhookEndpoint
 
 __all__ = [
     "AccessToken",
@@ -65,4 +66,6 @@ __all__ = [
     "UnallocatedReceipt",
     "VerificationLog",
     "VerificationRun",
+    "WebhookDelivery",
+    "WebhookEndpoint",
 ]

@@ -17,7 +17,8 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
@@ -56,6 +57,11 @@ class Call:
     connect_timeout_s: float = 3.0
     total_timeout_s: float = 20.0
     may_reach_customer: bool = True
+    # Where the connection goes instead of asking once more what the name means; TLS and the Host
+    # header keep the name. For addresses of others, which were looked at before.
+    connect_to: str = ""
+    # Whoever needs only the beginning of an answer reads no more than that.
+    enough_bytes: int = 0
 
 
 @dataclass(frozen=True)
@@ -76,7 +82,7 @@ def send(call: Call) -> Answer:
     :raises OutcomeUnknown: when bytes left and no whole answer came within the deadline and size.
     """
     started_at = time.monotonic()
-    _exchange.begin(deadline=started_at + call.total_timeout_s)
+    _exchange.begin(deadline=started_at + call.total_timeout_s, connect_to=call.connect_to)
     answer: Answer | None = None
     failure: ProviderError | None = None
     try:
@@ -93,18 +99,23 @@ def send(call: Call) -> Answer:
 
 def _exchange_once(call: Call, started_at: float) -> Answer | None:
     """Return the answer, or None where it is larger than we read."""
-    with _session_for(call.base_url).request(
-        call.method,
-        f"{call.base_url.rstrip('/')}{call.path}",
-        headers=dict(call.headers),
-        data=call.body,
-        timeout=(min(call.connect_timeout_s, call.total_timeout_s), call.total_timeout_s),
-        allow_redirects=False,
-        stream=True,
-    ) as response:
+    with (
+        _session_of(call) as session,
+        session.request(
+            call.method,
+            f"{call.base_url.rstrip('/')}{call.path}",
+            headers=dict(call.headers),
+            data=call.body,
+            timeout=(min(call.connect_timeout_s, call.total_timeout_s), call.total_timeout_s),
+            allow_redirects=False,
+            stream=True,
+        ) as response,
+    ):
         body = bytearray()
         for chunk in response.iter_content(_CHUNK_BYTES):
             body += chunk
+            if call.enough_bytes and len(body) >= call.enough_bytes:
+                break
             if len(body) > MAX_ANSWER_BYTES:
                 return None
         return Answer(response.status_code, bytes(body), _elapsed_ms(started_at))
@@ -141,11 +152,13 @@ class _Exchange(threading.local):
     """What this thread's request has done so far on the wire."""
 
     deadline: float = 0.0
+    connect_to: str = ""
     connecting: bool = False
     bytes_sent: bool = False
 
-    def begin(self, *, deadline: float) -> None:
+    def begin(self, *, deadline: float, connect_to: str) -> None:
         self.deadline = deadline
+        self.connect_to = connect_to
         self.connecting = self.bytes_sent = False
 
     @property
@@ -196,6 +209,14 @@ class _WatchedConnection(HTTPConnection):
         _exchange.connecting = True
         super().connect()
 
+    def _new_conn(self) -> socket.socket:
+        name = self.host
+        self.host = _exchange.connect_to or name
+        try:
+            return super()._new_conn()
+        finally:
+            self.host = name
+
     def send(self, data: Any) -> None:
         if self.sock is None:
             self.connect()
@@ -234,6 +255,16 @@ class _WatchedAdapter(HTTPAdapter):
 
 _sessions: dict[tuple[int, str], requests.Session] = {}
 _sessions_lock = threading.Lock()
+
+
+@contextmanager
+def _session_of(call: Call) -> Iterator[requests.Session]:
+    """Yield a session; one to an address of others is kept for nobody else."""
+    if not call.connect_to:
+        yield _session_for(call.base_url)
+        return
+    with _new_session() as session:
+        yield session
 
 
 def _session_for(base_url: str) -> requests.Session:

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from payments.models import Event
+from payments.services.representation import moment
 from tenants import prepared
 
 # One statement per batch: the row lock on each feed's counter keeps its numbers without gaps, and
@@ -60,6 +61,18 @@ def record_events(events: Sequence[NewEvent], *, now: datetime) -> list[Event]:
         next_seq[event.feed] += 1
     _EVENTS.insert(rows)
     return rows
+
+
+def described(event: Event) -> dict[str, Any]:
+    """Return an event as the feed and webhooks tell it."""
+    return {
+        "seq": event.seq,
+        "id": str(event.pk),
+        "type": event.type,
+        "environment": event.environment,
+        "created_at": moment(event.created_at),
+        "data": event.data,
+    }
 
 
 def _take_numbers(wanted: Counter[Feed]) -> dict[Feed, int]:

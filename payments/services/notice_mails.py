@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 # A breaker opens and closes by itself; it stands on the page alone.
 _MAILED = frozenset(NoticeCode.values) - {NoticeCode.BREAKER_OPEN}
 # Of these the end is news too; later than this it no longer is.
-_ENDS_TOLD = frozenset(notice_words.HEALTH)
+_ENDS_TOLD = frozenset({**notice_words.HEALTH, **notice_words.WEBHOOKS})
 _END_IS_NEWS = timedelta(days=1)
 _OVER = "over"
 
@@ -105,7 +105,7 @@ def _message(notice: Notice, addresses: list[str]) -> EmailMessage:
     """Write the mail; every admin gets it without learning of the others."""
     subject = f"{_headline(notice)}: {notice.shop}"
     body = "\n".join(_lines(notice))
-    if notice.code in notice_words.HEALTH:
+    if notice.code in _ENDS_TOLD:
         # Who must act at once reads it in the language he reads faster.
         with translation.override("sw"):
             body = "\n".join([body, "", "--", *_lines(notice)])
@@ -130,7 +130,7 @@ def _lines(notice: Notice) -> list[str]:
         lines.append(_("First seen: %(time)s") % {"time": first})
     sentence = notice_words.sentence_of(notice)
     lines += [sentence] if sentence else _taken_back(notice.data)
-    if notice.code in notice_words.HEALTH:
+    if notice.code in _ENDS_TOLD:
         lines.append(notice_words.what_to_do_about(notice))
     return [*lines, "", _("Open the back office: the first page shows what needs attention.")]
 

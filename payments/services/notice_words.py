@@ -79,12 +79,29 @@ HEALTH: Mapping[str, Words] = {
         _("Compare them with the statement, then decide their reviews."),
     ),
 }
+WEBHOOKS: Mapping[str, Words] = {
+    NoticeCode.WEBHOOK_FAILING: Words(
+        _(
+            "Since %(at)s %(host)s takes no webhooks: an event was tried for more than a day and "
+            "given up."
+        ),
+        _(
+            "Open the webhook: its last answer says what is wrong. Send again what failed, or read "
+            "it with GET /events."
+        ),
+    ),
+    NoticeCode.WEBHOOK_GONE: Words(
+        _("%(host)s answered that it is gone for good (410): nothing is sent there any more."),
+        _("Switch the webhook on again if that was a mistake, or delete it."),
+    ),
+}
+_WORDS: Mapping[str, Words] = {**HEALTH, **WEBHOOKS}
 _DATES_ALONE = frozenset({NoticeCode.STATEMENT_OVERDUE})
 
 
 def sentence_of(notice: Notice) -> str:
     """Say in one sentence what is wrong and since when; "" for notices that have no sentence."""
-    words = HEALTH.get(notice.code)
+    words = _WORDS.get(notice.code)
     if words is None:
         return suspicions.explained(notice)
     at = notice.data.get("at")
@@ -94,7 +111,7 @@ def sentence_of(notice: Notice) -> str:
 
 def what_to_do_about(notice: Notice) -> str:
     """Say in one sentence what helps; "" where nothing is known."""
-    if words := HEALTH.get(notice.code):
+    if words := _WORDS.get(notice.code):
         return str(words.what_to_do)
     rule = suspicions.rule_of(notice)
     return str(rule.what_to_do) if rule else ""

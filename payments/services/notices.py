@@ -47,6 +47,14 @@ def close_notices(
     return rows.update(closed_at=now)
 
 
+def close_shop_notices(
+    *, shop_id: uuid.UUID, code: NoticeCode | str, subject: str, now: datetime
+) -> int:
+    """Close a shop's open notices about one subject that is no config; return how many."""
+    rows = Notice.objects.filter(shop=shop_id, config=None, code=code, subject=subject)
+    return rows.filter(closed_at=None).update(closed_at=now)
+
+
 def version_subject(number: int) -> str:
     """Name a credential version as the subject of a notice."""
     return f"v{number}"

@@ -8,7 +8,6 @@ verification_verdict.REQUIRED if a config must pass it.
 
 from __future__ import annotations
 
-import ipaddress
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -38,6 +37,7 @@ from payments.services import balance_stage, c2b_urls, loopback, prompt_stage, t
 from payments.services.config_rules import ConfigFields, check_fields
 from payments.services.connections import connect
 from payments.services.findings import StageResult
+from payments.services.public_addresses import looks_public
 from payments.services.shortcodes import is_taken
 
 _S, _T = VerificationStage, VerificationType
@@ -72,8 +72,6 @@ class Stage:
 SANDBOX_SHORTCODES = frozenset({"174379"})
 # Daraja portal, C2B register URL: "no ngrok, mockbin or requestbin in production".
 TUNNELS = ("ngrok.io", "ngrok-free.app", "ngrok.app", "mockbin.org", "requestbin.com")
-# Names that exist at home only.
-_LOCAL = ("localhost", ".localhost", ".local", ".lan", ".home", ".internal")
 # Nobody's CheckoutRequestID: Daraja looks at the password before it looks for the id.
 UNKNOWN_ID = "ws_CO_01012020000000000000000000"
 
@@ -107,19 +105,12 @@ def _base_url(visit: Visit) -> StageResult:
     # A developer's own machine is neither, and its simulator does not mind.
     if not settings.DEBUG and url.scheme != "https":
         return StageResult("base_url_not_https", url.scheme, facts)
-    if not settings.DEBUG and not _is_public(host):
+    if not settings.DEBUG and not looks_public(host):
         return StageResult("base_url_not_public", "", facts)
     is_live = visit.config.environment == Environment.PRODUCTION
     if is_live and any(host == name or host.endswith(f".{name}") for name in TUNNELS):
         return StageResult("base_url_tunnel", "", facts)
     return StageResult("base_url_ok", "", facts)
-
-
-def _is_public(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_global
-    except ValueError:
-        return "." in host and not any(host.endswith(name) for name in _LOCAL)
 
 
 def _oauth(visit: Visit) -> StageResult:

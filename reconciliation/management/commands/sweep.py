@@ -14,6 +14,9 @@ from django.utils.dateparse import parse_datetime
 
 from reconciliation.running import is_switched_off, run_sweep
 
+# Servers of others are waited for there; payments must not wait for them.
+_ASIDE = frozenset({"deliver_webhooks"})
+
 
 class Command(BaseCommand):
     help = "Do all periodic work without Celery: what is due now (--once), or for ever (--loop)."
@@ -40,14 +43,26 @@ class Command(BaseCommand):
         stop = threading.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: stop.set())
-        due = dict.fromkeys(settings.CELERY_BEAT_SCHEDULE, timezone.now())
-        while not stop.wait(1):
-            for name, entry in settings.CELERY_BEAT_SCHEDULE.items():
-                if due[name] <= timezone.now():
-                    due[name] = timezone.now() + entry["schedule"]
-                    if not is_switched_off(name):
-                        run_sweep(name, now=timezone.now())
-            close_old_connections()
+        names = set(settings.CELERY_BEAT_SCHEDULE)
+        aside = threading.Thread(target=_run_until, args=[stop, names & _ASIDE], daemon=True)
+        aside.start()
+        _run_until(stop, names - _ASIDE)
+        aside.join()
+
+
+def _run_until(stop: threading.Event, names: set[str]) -> None:
+    """Run sweeps at their intervals, in their order, until told to stop."""
+    schedule = {
+        name: entry for name, entry in settings.CELERY_BEAT_SCHEDULE.items() if name in names
+    }
+    due = dict.fromkeys(schedule, timezone.now())
+    while not stop.wait(1):
+        for name, entry in schedule.items():
+            if due[name] <= timezone.now():
+                due[name] = timezone.now() + entry["schedule"]
+                if not is_switched_off(name):
+                    run_sweep(name, now=timezone.now())
+        close_old_connections()
 
 
 def _clock(given: str | None) -> datetime:
