@@ -50,6 +50,7 @@ GROUPS: tuple[tuple[Any, tuple[str, ...]], ...] = (
             "tenants.Branch",
             "tenants.Membership",
             "tenants.ApiKey",
+            "payments.WebhookEndpoint",
             "tenants.ShopSettings",
             "reconciliation.ConfigBearer",
             "reconciliation_persons",
@@ -110,6 +111,7 @@ _TROUBLE_PAGES = {
 # Kept out of the sidebar: what one comes to from a row, kinds of schedule we do not use, and a log
 # we do not keep.
 _HIDDEN = {
+    "payments.WebhookDelivery",
     "reconciliation_transcript",
     "django_celery_beat.ClockedSchedule",
     "django_celery_beat.SolarSchedule",

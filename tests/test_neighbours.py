@@ -365,6 +365,8 @@ def rows(ours):
         "reconciliation_exceptionitem": ours.reviews["here"],
         "reconciliation_replay": world.replay_of(ours),
         "payments_goliveapproval": world.approval_of(ours),
+        "payments_webhookendpoint": ours.webhooks["here"],
+        "payments_webhookdelivery": ours.deliveries["here"],
         "tenants_supportaccess": ours.access,
         "audit_auditentry": AuditEntry.objects.filter(shop=ours.shop).first(),
     }
@@ -422,6 +424,8 @@ class TestTheBackOffice:
             "reconciliation_exceptionitem": theirs.reviews["here"],
             "reconciliation_replay": world.replay_of(theirs),
             "payments_goliveapproval": world.approval_of(theirs),
+            "payments_webhookendpoint": theirs.webhooks["here"],
+            "payments_webhookdelivery": theirs.deliveries["here"],
             "tenants_supportaccess": theirs.access,
             "audit_auditentry": AuditEntry.objects.filter(shop=theirs.shop).first(),
         }

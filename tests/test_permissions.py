@@ -314,6 +314,8 @@ def rows(corner, people):
         "payments_providerrequest": world.request_of(corner),
         "payments_accountbalance": world.balance_of(corner),
         "payments_goliveapproval": world.approval_of(corner),
+        "payments_webhookendpoint": corner.webhooks["here"],
+        "payments_webhookdelivery": corner.deliveries["here"],
         "payments_shortcodeclaim": world.claim_of(corner),
         "reconciliation_statementimport": world.statement_of(corner),
         "reconciliation_shift": world.shift_of(corner),

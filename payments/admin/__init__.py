@@ -15,6 +15,8 @@ from payments.admin import (
     requests,
     reviews,
     tokens,
+    webhook_deliveries,
+    webhooks,
 )
 
 __all__ = [
@@ -32,4 +34,6 @@ __all__ = [
     "requests",
     "reviews",
     "tokens",
+    "webhook_deliveries",
+    "webhooks",
 ]

@@ -19,6 +19,7 @@ from payments.choices import (
 )
 from payments.msisdn import mask_checkout_request_id
 from payments.receipt_choices import RefundStatus, RequestStatus
+from payments.webhook_choices import DeliveryStatus
 from tenants.admin_looks import NONE, badge
 from tenants.roles import Role
 
@@ -94,6 +95,11 @@ _TONES: dict[type, dict[str, str]] = {
         RefundStatus.UNKNOWN: "warn",
         RefundStatus.DONE: "good",
         RefundStatus.FAILED: "bad",
+    },
+    DeliveryStatus: {
+        DeliveryStatus.PENDING: "wait",
+        DeliveryStatus.DELIVERED: "good",
+        DeliveryStatus.FAILED: "bad",
     },
     Environment: {Environment.SANDBOX: "warn"},
 }

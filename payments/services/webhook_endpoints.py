@@ -56,7 +56,7 @@ def create_endpoint(
     """
     check_url(url, environment=environment)
     Shop.objects.select_for_update(of=("self",), no_key=True).get(pk=shop.pk)
-    _check_room(shop, environment)
+    check_room(shop, environment)
     secret = _new_secret()
     endpoint = WebhookEndpoint(
         shop=shop,
@@ -181,7 +181,8 @@ def _close_notices(endpoint: WebhookEndpoint, *, now: datetime) -> None:
         close_shop_notices(shop_id=endpoint.shop_id, code=code, subject=str(endpoint.pk), now=now)
 
 
-def _check_room(shop: Shop, environment: str) -> None:
+def check_room(shop: Shop, environment: str) -> None:
+    """Refuse one webhook too many."""
     there = WebhookEndpoint.objects.filter(shop=shop, environment=environment, deleted_at=None)
     if there.count() >= MAX_ENDPOINTS:
         detail = f"There are {MAX_ENDPOINTS} webhooks already; delete one first."
