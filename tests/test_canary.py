@@ -157,6 +157,8 @@ def tell(story, patch):
     story.canaries.plant("password", PASSWORD)
     for msisdn in PHONES.values():
         story.canaries.plant_phone(msisdn)
+    for endpoint in story.corner.webhooks.values():
+        story.canaries.plant("webhook secret", endpoint.secret.reveal().removeprefix("whsec_"))
     for role in (Role.ADMIN, Role.MANAGER, Role.CASHIER):
         key = world.issue(shop, role)
         story.canaries.plant(f"{role} key", key.rpartition("_")[2])

@@ -103,6 +103,15 @@ SAID = (
     _("A payment written down by hand is voided, not undone."),
     _("Safaricom itself named this receipt for the payment."),
     _("Another receipt is on this payment too: resolve its review first."),
+    _("Give an address that begins with https."),
+    _("Give an address that begins with http or https."),
+    _("Leave name and password out of the address: it is signed instead."),
+    _("Leave out what follows the # sign: it is never sent."),
+    _("Give a host on the public internet."),
+    _("This is no web address."),
+    _("There are 10 webhooks already; delete one first."),
+    _("There is no such webhook."),
+    _("The webhook is switched off."),
 )
 # Names of columns whose models give them none in words of their own.
 COLUMNS = (

@@ -142,7 +142,7 @@ class WebhookDeliveryAdmin(ShopScopedModelAdmin):
 
 def came_back(delivery: WebhookDelivery) -> str:
     """Say in a few words what the last try was answered."""
-    label = DeliveryProblem(delivery.problem).label if delivery.problem else ""
+    label = str(DeliveryProblem(delivery.problem).label) if delivery.problem else ""
     status = str(delivery.response_status or "")
     return " · ".join(part for part in (status, label) if part) or NONE
 
