@@ -138,6 +138,7 @@ def _with_work(now: datetime) -> QuerySet[WebhookEndpoint]:
     )
     free = Q(leased_until=None) | Q(leased_until__lte=now)
     rows = WebhookEndpoint.objects.filter(free, is_active=True, deleted_at=None)
+    rows = rows.filter(shop__is_active=True)
     return rows.filter(Exists(due) | Exists(news))
 
 

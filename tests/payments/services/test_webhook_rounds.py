@@ -15,6 +15,7 @@ from payments.services import webhook_acts, webhook_endpoints, webhook_rounds
 from payments.services.events import described
 from payments.services.webhook_rounds import Clock
 from payments.webhook_choices import RETRY_AFTER
+from tenants.models import Shop
 from tests.payments.services.webhook_world import ACTOR, add, go, happen, receiver
 
 pytestmark = pytest.mark.django_db
@@ -227,6 +228,16 @@ class TestGone:
 
         assert go(now) == 0
         assert there.came == []
+
+
+class TestAClosedShop:
+    def test_is_told_nothing_while_it_is(self, shop, there, hook, now):
+        happen(shop, "payment.created", now=now)
+        Shop.objects.filter(pk=shop.pk).update(is_active=False)
+        assert go(now) == 0
+
+        Shop.objects.filter(pk=shop.pk).update(is_active=True)
+        assert go(now) == 1
 
 
 class TestWorkers:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 
 import pytest
+from django.db import connection
 
 from payments.services import webhook_rounds
 from reconciliation.running import run_sweep
@@ -42,6 +43,7 @@ class TestWorkers:
             def work():
                 start.wait()
                 webhook_rounds.deliver_due(now=now)
+                connection.close()
 
             workers = [threading.Thread(target=work) for _ in range(3)]
             for worker in workers:
