@@ -10,7 +10,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("payments", "0019_r4_tallies"),
+        ("payments", "0020_scale_hours_of_all"),
         ("tenants", "0004_s7_shop_settings"),
     ]
 
