@@ -51,7 +51,15 @@ _CODES = tuple(f"payments.providers.daraja.{name}" for name in ("result_codes", 
 _FACES = (*_WORDS, "payments.models", "payments.services", "payments.fields", "audit", "tenants")
 _BELOW_PROVIDERS = tuple(
     f"payments.{name}"
-    for name in ("providers", "choices", "receipt_choices", "errors", "msisdn", "strictjson")
+    for name in (
+        "providers",
+        "choices",
+        "receipt_choices",
+        "errors",
+        "msisdn",
+        "references",
+        "strictjson",
+    )
 )
 _BELOW_SERVICES = (
     *_WORDS,

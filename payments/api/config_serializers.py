@@ -192,9 +192,8 @@ class ConfigOutput(serializers.Serializer):
     is_active = serializers.BooleanField()
     is_default = serializers.BooleanField()
     health = serializers.CharField()
-    health_reason = serializers.CharField(
-        help_text="Why health is not ok; empty where it is, or status says it."
-    )
+    # Why health is not ok; empty where it is, or status says it.
+    health_reason = serializers.CharField()
     suspended_reason = serializers.CharField()
     version = serializers.SerializerMethodField()
     previous_version = serializers.SerializerMethodField()
@@ -284,10 +283,8 @@ def represent_configs(configs: Iterable[PaymentConfig]) -> list[dict[str, Any]]:
     configs = list(configs)
     versions = CredentialVersion.objects.filter(config__in=configs).defer("secrets")
     current = {v.config_id: v for v in versions if v.status == VersionStatus.CURRENT}
-    previous: dict[Any, int] = {}
-    for version in versions:
-        if version.status == VersionStatus.ROTATED:
-            previous[version.config_id] = max(version.number, previous.get(version.config_id, 0))
+    rotated = [v for v in versions if v.status == VersionStatus.ROTATED]
+    previous = {v.config_id: v.number for v in sorted(rotated, key=lambda v: v.number)}
     fingerprints = {version.app_fingerprint for version in current.values()} - {""}
     tokens = AccessToken.objects.defer("token").in_bulk(fingerprints)
     context = {"current": current, "previous": previous, "tokens": tokens}

@@ -277,16 +277,11 @@ def take_rate(payment: Payment, *, now: datetime) -> None:
 
     :raises RateLimited: with the seconds until there is room again.
     """
+    world = f"{payment.shop_id.hex}:{payment.environment}"
     limits = (
-        (
-            f"stk:shop:{payment.shop_id}:{payment.environment}",
-            settings.STK_RATE_PER_SHOP_PER_MINUTE,
-        ),
-        (
-            # Per shop: what other shops ask this customer is not to be felt here.
-            f"phone:{payment.shop_id.hex}:{payment.environment}:{payment.phone_index}",
-            settings.STK_RATE_PER_PHONE_PER_MINUTE,
-        ),
+        (f"stk:shop:{world}", settings.STK_RATE_PER_SHOP_PER_MINUTE),
+        # Per shop: what other shops ask this customer is not to be felt here.
+        (f"phone:{world}:{payment.phone_index}", settings.STK_RATE_PER_PHONE_PER_MINUTE),
     )
     for key, limit in limits:
         allowance = throttling.take(key, limit=limit, now=now)

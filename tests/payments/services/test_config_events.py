@@ -26,7 +26,6 @@ class TestDescribe:
             name: represented[name] for name in texts
         }
 
-
     def test_says_why_a_config_is_not_well(self, till, now):
         till.last_test_result = "failed"
 
