@@ -55,6 +55,7 @@ SWEEPS = (
     Sweep("purge_statement_files", 86_400, "A file names all who paid; its lines need no names."),
     Sweep("purge_receipt_checks", 86_400, "Who asked what at the counter is of use for a year."),
     Sweep("purge_runs", 86_400, "What a pass did stands on the payments; its own row may go."),
+    Sweep("purge_webhook_deliveries", 86_400, "The feed keeps the events; how they went, a month."),
     Sweep("forget_phone_numbers", 86_400, "Mask and index do, once nobody pays back any more."),
 )
 

@@ -72,3 +72,4 @@ class DataKind(TextChoices):
     IDEMPOTENCY_KEYS = "idempotency_keys", _("Idempotency keys")
     PHONE_NUMBERS = "phone_numbers", _("Whole phone numbers of payments")
     RUNS = "runs", _("Reconciliation runs")
+    WEBHOOK_DELIVERIES = "webhook_deliveries", _("Webhook deliveries")

@@ -12,9 +12,10 @@ from django.db.models import Q, QuerySet
 from django.db.models.functions import Coalesce
 
 from payments.choices import CallbackStatus
-from payments.models import Attempt, Payment, ProviderCallback, ReceiptCheck
+from payments.models import Attempt, Payment, ProviderCallback, ReceiptCheck, WebhookDelivery
 from payments.services import checkout_ids, idempotency
 from payments.states import LIVE_STATUSES
+from payments.webhook_choices import DeliveryStatus
 from reconciliation import retention
 from reconciliation.choices import DataKind, RunOutcome, StatementStatus
 from reconciliation.models import Run, StatementImport
@@ -61,6 +62,13 @@ def purge_runs(*, now: datetime) -> int:
     limit = retention.limit_of(DataKind.RUNS, now=now)
     ended = Run.objects.filter(started_at__lt=limit).exclude(outcome=RunOutcome.RUNNING)
     return _in_slices(ended, _delete)
+
+
+def purge_webhook_deliveries(*, now: datetime) -> int:
+    """Forget what was pushed to shops' systems; the events are on the feed."""
+    limit = retention.limit_of(DataKind.WEBHOOK_DELIVERIES, now=now)
+    rows = WebhookDelivery.objects.filter(created_at__lt=limit)
+    return _in_slices(rows.exclude(status=DeliveryStatus.PENDING), _delete)
 
 
 def forget_phone_numbers(*, now: datetime) -> int:

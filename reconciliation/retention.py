@@ -79,6 +79,13 @@ TERMS: Mapping[str, Term] = {
         "purge_runs",
         _("What each pass of reconciliation asked and found. What it changed stays."),
     ),
+    DataKind.WEBHOOK_DELIVERIES: Term(
+        30,
+        7,
+        365,
+        "purge_webhook_deliveries",
+        _("What was pushed to shops' own systems, and how they answered. The events stay."),
+    ),
 }
 
 

@@ -166,6 +166,11 @@ def purge_runs() -> None:
 
 
 @shared_task(ignore_result=True)
+def purge_webhook_deliveries() -> None:
+    run_sweep("purge_webhook_deliveries", now=timezone.now())
+
+
+@shared_task(ignore_result=True)
 def forget_phone_numbers() -> None:
     run_sweep("forget_phone_numbers", now=timezone.now())
 

@@ -37,5 +37,6 @@ UPKEEP_SWEEPS = (
     purging.purge_receipt_checks,
     purging.purge_idempotency_keys,
     purging.purge_runs,
+    purging.purge_webhook_deliveries,
     purging.forget_phone_numbers,
 )

@@ -31,6 +31,7 @@ class Migration(migrations.Migration):
                             ("idempotency_keys", "Idempotency keys"),
                             ("phone_numbers", "Whole phone numbers of payments"),
                             ("runs", "Reconciliation runs"),
+                            ("webhook_deliveries", "Webhook deliveries"),
                         ],
                         max_length=20,
                         primary_key=True,

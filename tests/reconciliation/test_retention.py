@@ -10,11 +10,13 @@ from audit.models import AuditEntry
 from payments.errors import InvalidInput
 from payments.models import (
     Attempt,
+    Event,
     Evidence,
     IdempotencyKey,
     Payment,
     ProviderCallback,
     ReceiptCheck,
+    WebhookDelivery,
 )
 from payments.services import callbacks, checkout_ids
 from payments.services.money_audit import audit_money
@@ -23,6 +25,7 @@ from reconciliation.choices import DataKind
 from reconciliation.models import RetentionRule, Run, StatementImport, SweepState
 from tests import world
 from tests.backoffice import browse, ours, root, support
+from tests.payments.services import webhook_world
 
 __all__ = ["browse", "ours", "root", "support"]
 pytestmark = pytest.mark.django_db
@@ -137,6 +140,32 @@ class TestWhatGoes:
         assert list(ReceiptCheck.objects.all()) == [new]
         assert list(Run.objects.all()) == [going]
         assert IdempotencyKey.objects.get().key == "young"
+
+    def test_is_a_delivery_that_came_to_an_end(self, ours, now):
+        endpoint, _secret = webhook_world.add(ours.shop, "https://till.example/hook", now=now)
+        [event] = webhook_world.happen(ours.shop, "payment.completed", now=now)
+
+        def deliver(status, age, **more):
+            WebhookDelivery.objects.all().delete()
+            return WebhookDelivery.objects.create(
+                shop=ours.shop,
+                endpoint=endpoint,
+                event=event,
+                seq=event.seq,
+                type=event.type,
+                status=status,
+                created_at=now - age * DAY,
+                **more,
+            )
+
+        deliver("delivered", 29)
+        assert purging.purge_webhook_deliveries(now=now) == 0
+        deliver("pending", 31, next_try_at=now)
+        assert purging.purge_webhook_deliveries(now=now) == 0
+        deliver("failed", 31)
+        assert purging.purge_webhook_deliveries(now=now) == 1
+        assert not WebhookDelivery.objects.exists()
+        assert Event.objects.filter(pk=event.pk).exists()
 
 
 class TestPhoneNumbers:
