@@ -50,7 +50,7 @@ from tests.payments.services.arrival_world import (
     yes,
 )
 
-STORIES = int(os.environ.get("STORIES", "25"))
+STORIES = int(os.environ.get("STORIES", "15"))
 START = datetime(2026, 3, 2, 6, 0, tzinfo=UTC)
 PHONES = ("254712000101", "254712000202", "254712000303")
 NUMBERS = ("TKA0000001", "TKA0000002", "TKA0000003")
