@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import Any
 
 from audit.actors import Actor
 from payments.choices import EvidenceSource, OutcomeVerdict, ReviewCode
@@ -102,58 +103,43 @@ def open_for_callback(
     row: ProviderCallback, attempt: Attempt, code: str, *, now: datetime
 ) -> Review:
     """Open a review about an inbox row, once, and tell those who listen."""
-    review, is_new = Review.objects.get_or_create(
-        payment_id=attempt.payment_id,
+    return _open_once(
+        {"payment_id": attempt.payment_id},
         code=code,
         subject=str(row.pk),
-        defaults={
-            "shop_id": attempt.shop_id,
-            "environment": attempt.payment.environment,
-            "callback": row,
-            "blocking": code == ReviewCode.UNLISTED_SOURCE,
-            "opened_at": now,
-        },
+        shop_id=attempt.shop_id,
+        environment=attempt.payment.environment,
+        callback=row,
+        blocking=code == ReviewCode.UNLISTED_SOURCE,
+        now=now,
     )
-    if is_new:
-        _announce(review, now=now)
-    return review
 
 
 def open_unresolved(attempt: Attempt, *, now: datetime) -> Review:
     """Open a review about an attempt nobody could tell anything of, once."""
-    review, is_new = Review.objects.get_or_create(
-        payment_id=attempt.payment_id,
+    return _open_once(
+        {"payment_id": attempt.payment_id},
         code=ReviewCode.UNRESOLVED,
         subject=str(attempt.pk),
-        defaults={
-            "shop_id": attempt.shop_id,
-            "environment": attempt.payment.environment,
-            "blocking": False,
-            "opened_at": now,
-        },
+        shop_id=attempt.shop_id,
+        environment=attempt.payment.environment,
+        blocking=False,
+        now=now,
     )
-    if is_new:
-        _announce(review, now=now)
-    return review
 
 
 def open_unlisted(payment: Payment, *, now: datetime) -> Review:
     """Open a review about a payment without a receipt that Safaricom's books lack, once."""
-    review, is_new = Review.objects.get_or_create(
-        payment=payment,
+    return _open_once(
+        {"payment": payment},
         code=ReviewCode.NOT_AT_SAFARICOM,
         subject=str(payment.pk),
-        defaults={
-            "shop_id": payment.shop_id,
-            "environment": payment.environment,
-            # Only a query said that it was paid.
-            "blocking": True,
-            "opened_at": now,
-        },
+        shop_id=payment.shop_id,
+        environment=payment.environment,
+        # Only a query said that it was paid.
+        blocking=True,
+        now=now,
     )
-    if is_new:
-        _announce(review, now=now)
-    return review
 
 
 def open_about(
@@ -166,22 +152,17 @@ def open_about(
     now: datetime,
 ) -> Review:
     """Open a review about a receipt and the payment that has it, once."""
-    review, is_new = Review.objects.get_or_create(
-        payment=receipt.payment,
+    return _open_once(
+        {"payment": receipt.payment},
         code=code,
         subject=subject,
-        defaults={
-            "shop_id": receipt.shop_id,
-            "environment": receipt.environment,
-            "receipt": receipt,
-            "callback": callback,
-            "blocking": blocking,
-            "opened_at": now,
-        },
+        shop_id=receipt.shop_id,
+        environment=receipt.environment,
+        receipt=receipt,
+        callback=callback,
+        blocking=blocking,
+        now=now,
     )
-    if is_new:
-        _announce(review, now=now)
-    return review
 
 
 def open_about_row(
@@ -193,21 +174,16 @@ def open_about_row(
     now: datetime,
 ) -> Review:
     """Open a review about an inbox row of a config's, and the payment it is about if any, once."""
-    review, is_new = Review.objects.get_or_create(
-        payment=payment,
+    return _open_once(
+        {"payment": payment},
         code=code,
         subject=str(row.pk),
-        defaults={
-            "shop_id": config.shop_id,
-            "environment": config.environment,
-            "callback": row,
-            "blocking": False,
-            "opened_at": now,
-        },
+        shop_id=config.shop_id,
+        environment=config.environment,
+        callback=row,
+        blocking=False,
+        now=now,
     )
-    if is_new:
-        _announce(review, now=now)
-    return review
 
 
 def close_about(code: str, *, subject: str, actor: Actor, reason: str, now: datetime) -> None:
@@ -224,6 +200,18 @@ def close(review: Review, *, resolution: str, reason: str, by: str, now: datetim
     review.resolution, review.reason = resolution, reason[:300]
     review.save(update_fields=["resolved_at", "resolved_by", "resolution", "reason"])
     _announce(review, "payment.review_resolved", now=now)
+
+
+def _open_once(
+    owner: dict[str, Any], *, code: str, subject: str, now: datetime, **about: Any
+) -> Review:
+    """Open a review unless it is there, and tell those who listen; owner is payment or payment_id."""
+    review, is_new = Review.objects.get_or_create(
+        **owner, code=code, subject=subject, defaults={**about, "opened_at": now}
+    )
+    if is_new:
+        _announce(review, now=now)
+    return review
 
 
 def _announce(review: Review, event_type: str = "payment.review_opened", *, now: datetime) -> None:
