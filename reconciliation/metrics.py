@@ -27,7 +27,7 @@ from payments.choices import CallbackStatus, Environment, ReceiptStatus
 from payments.models import Attempt, Breaker, Notice, Payment, ProviderCallback, Receipt, Review
 from payments.services import sources
 from payments.services.stats_health import Percentile
-from payments.services.tallies import DAYS, NAIROBI, counted
+from payments.services.tallies import DAYS, counted
 from payments.states import FINAL_STATUSES
 from reconciliation.models import SweepState
 
@@ -64,8 +64,7 @@ def _is_allowed(request: HttpRequest) -> bool:
 
 
 def _payments(now: datetime) -> Iterator[GaugeMetricFamily]:
-    today = now.astimezone(NAIROBI).replace(hour=0, minute=0, second=0, microsecond=0)
-    rows = counted(Q(), "environment", "status", since=today, unit=DAYS)
+    rows = counted(Q(), "environment", "status", since=DAYS.begin(now), unit=DAYS)
     yield _gauge(
         "payments_today",
         "Payments asked for since midnight in Nairobi, as they stand.",
