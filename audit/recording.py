@@ -79,6 +79,7 @@ def record_change(
     before: Mapping[str, Any],
     actor: Actor,
     now: datetime,
+    reason: str = "",
 ) -> AuditEntry:
     """Add an entry that tells what became of the fields in before, which state_of made."""
     after = state_of(target, tuple(before))
@@ -90,6 +91,7 @@ def record_change(
         now=now,
         changes=changes_between(before, after),
         previous_state=before,
+        reason=reason,
     )
 
 

@@ -126,14 +126,13 @@ def change_rule(*, kind: str, days: int, reason: str, actor: Actor, now: datetim
     before = recording.state_of(rule, _FIELDS)
     rule.days, rule.changed_by, rule.changed_at = days, actor.label[:254], now
     rule.save()
-    recording.record(
+    recording.record_change(
         AuditAction.RETENTION_CHANGED,
         rule,
         shop_id=None,
+        before=before,
         actor=actor,
         now=now,
-        changes=recording.changes_between(before, recording.state_of(rule, _FIELDS)),
-        previous_state=before,
         reason=reason,
     )
     return rule

@@ -165,14 +165,13 @@ def mark_refund(*, receipt: Receipt, reason: str, actor: Actor, now: datetime) -
         before = trail_of(locked)
         locked.status, locked.reason = ReceiptStatus.IN_REVIEW, UnallocatedReason.REFUND_NEEDED
         locked.save(update_fields=["status", "reason"])
-        recording.record(
+        recording.record_change(
             AuditAction.RECEIPT_TO_REFUND,
             locked,
             shop_id=locked.shop_id,
+            before=before,
             actor=actor,
             now=now,
-            changes=recording.changes_between(before, trail_of(locked)),
-            previous_state=before,
             reason=reason,
         )
     return locked

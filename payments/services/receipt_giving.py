@@ -104,14 +104,13 @@ def give(
             data=describe_receipt(receipt, role=Role.MANAGER),
         )
         record_events([event], now=now)
-        recording.record(
+        recording.record_change(
             act,
             receipt,
             shop_id=receipt.shop_id,
+            before=before,
             actor=actor,
             now=now,
-            changes=recording.changes_between(before, trail_of(receipt)),
-            previous_state=before,
             reason=reason,
         )
     return done.payment

@@ -55,14 +55,13 @@ def release(*, receipt: Receipt, reason: str, actor: Actor, now: datetime) -> Re
         # The door may have noted that the money went: it did not, only the sale did.
         locked.reversed_at = None
         locked.save(update_fields=_FIELDS)
-        recording.record(
+        recording.record_change(
             AuditAction.RECEIPT_RELEASED,
             locked,
             shop_id=locked.shop_id,
+            before=before,
             actor=actor,
             now=now,
-            changes=recording.changes_between(before, trail_of(locked)),
-            previous_state=before,
             reason=reason,
         )
     return locked

@@ -174,14 +174,13 @@ def _end(
     refund.save(update_fields=["status", "ended_at", "note"])
     about, why = str(refund.pk), note or "The outcome is known."
     reviews.close_about(ReviewCode.UNRESOLVED, subject=about, actor=actor, reason=why, now=now)
-    recording.record(
+    recording.record_change(
         AuditAction.REFUND_SETTLED,
         refund,
         shop_id=refund.shop_id,
+        before=before,
         actor=actor,
         now=now,
-        changes=recording.changes_between(before, recording.state_of(refund, _TRAIL)),
-        previous_state=before,
         reason=note,
     )
 

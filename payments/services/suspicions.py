@@ -115,14 +115,13 @@ def mute(*, notice: Notice, hours: int, reason: str, actor: Actor, now: datetime
     row.muted_until = now + timedelta(hours=hours) if hours else None
     row.muted_by = actor.label[:254] if hours else ""
     row.save(update_fields=[*_MUTED])
-    recording.record(
+    recording.record_change(
         AuditAction.NOTICE_MUTED,
         row,
         shop_id=row.shop_id,
+        before=before,
         actor=actor,
         now=now,
-        changes=recording.changes_between(before, recording.state_of(row, _MUTED)),
-        previous_state=before,
         reason=reason,
     )
     return row
