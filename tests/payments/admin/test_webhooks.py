@@ -9,22 +9,13 @@ from standardwebhooks import Webhook
 
 from audit.models import AuditEntry
 from payments.models import WebhookDelivery, WebhookEndpoint
-from tests.payments.services.webhook_world import add, go, happen, receiver
+from tests.payments.services.webhook_world import add, go, happen
+from tests.payments.services.webhook_world import allow_this_machine as allow_this_machine  # noqa: PLC0414 - a fixture
+from tests.payments.services.webhook_world import there as there  # noqa: PLC0414 - a fixture
 
 pytestmark = pytest.mark.django_db
 LIST = "/admin/payments/webhookendpoint/"
 DELIVERIES = "/admin/payments/webhookdelivery/"
-
-
-@pytest.fixture(autouse=True)
-def allow_this_machine(settings):
-    settings.WEBHOOK_ALLOW_PRIVATE = True
-
-
-@pytest.fixture
-def there():
-    with receiver() as each:
-        yield each
 
 
 @pytest.fixture

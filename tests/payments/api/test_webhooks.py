@@ -10,7 +10,9 @@ from standardwebhooks import Webhook
 from payments.models import WebhookDelivery, WebhookEndpoint
 from payments.services.webhook_rounds import take_events
 from tenants.roles import Role
-from tests.payments.services.webhook_world import add, go, happen, receiver
+from tests.payments.services.webhook_world import add, go, happen
+from tests.payments.services.webhook_world import allow_this_machine as allow_this_machine  # noqa: PLC0414 - a fixture
+from tests.payments.services.webhook_world import there as there  # noqa: PLC0414 - a fixture
 
 pytestmark = pytest.mark.django_db
 URL = "https://shop.example.test/hook"
@@ -29,17 +31,6 @@ OUT = {
     "old_secret_until",
     "created_at",
 }
-
-
-@pytest.fixture(autouse=True)
-def allow_this_machine(settings):
-    settings.WEBHOOK_ALLOW_PRIVATE = True
-
-
-@pytest.fixture
-def there():
-    with receiver() as each:
-        yield each
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import itertools
 from datetime import datetime
 from typing import Any
 
+import pytest
 from django.test import Client
 
 from audit.actors import Actor, ActorKind
@@ -20,6 +21,22 @@ INITIATOR = {"initiator_name": "canary-operator", "initiator_password": "canary-
 WITH_INITIATOR = {**DARAJA_SECRETS, **INITIATOR}
 CASHIER = Actor(kind=ActorKind.API_KEY, id="1", label="Till 3", role="cashier")
 _phones = itertools.count(1)
+
+
+@pytest.fixture(autouse=True)
+def at_once(daraja):
+    daraja.engine.knobs.result_after_s = 0.0
+
+
+@pytest.fixture
+def paybill(shop, make_config):
+    return make_config(
+        shop,
+        name="Paybill",
+        provider="mpesa_paybill",
+        shortcode="600100",
+        credentials=WITH_INITIATOR,
+    )
 
 
 def person(shop: Shop, role: str, name: str) -> tuple[User, Actor]:

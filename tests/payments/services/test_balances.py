@@ -14,25 +14,10 @@ from payments.receipt_choices import BalanceSource
 from payments.services import balances, request_silence, requests
 from payments.services import verification_verdict as verdict
 from tests.payments.services.doctor_world import findings, visit
-from tests.payments.services.request_world import WITH_INITIATOR
+from tests.payments.services.request_world import at_once as at_once  # noqa: PLC0414 - a fixture
+from tests.payments.services.request_world import paybill as paybill  # noqa: PLC0414 - a fixture
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def at_once(daraja):
-    daraja.engine.knobs.result_after_s = 0.0
-
-
-@pytest.fixture
-def paybill(shop, make_config):
-    return make_config(
-        shop,
-        name="Paybill",
-        provider="mpesa_paybill",
-        shortcode="600100",
-        credentials=WITH_INITIATOR,
-    )
 
 
 @pytest.fixture

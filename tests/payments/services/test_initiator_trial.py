@@ -12,27 +12,13 @@ from payments.models import CredentialVersion, Event, Notice, ProviderRequest
 from payments.services import credentials_health, requests, rotation
 from tests.payments.services.config_world import revealed
 from tests.payments.services.request_world import WITH_INITIATOR
+from tests.payments.services.request_world import at_once as at_once  # noqa: PLC0414 - a fixture
+from tests.payments.services.request_world import paybill as paybill  # noqa: PLC0414 - a fixture
 
 pytestmark = pytest.mark.django_db
 
 NEW = {"initiator_name": "canary-newer-op", "initiator_password": "canary-newer-op-password"}
 NEW_KEY = {"consumer_key": "canary-newer-key-wxyz", "consumer_secret": "canary-newer-secret"}
-
-
-@pytest.fixture(autouse=True)
-def at_once(daraja):
-    daraja.engine.knobs.result_after_s = 0.0
-
-
-@pytest.fixture
-def paybill(shop, make_config):
-    return make_config(
-        shop,
-        name="Paybill",
-        provider="mpesa_paybill",
-        shortcode="600100",
-        credentials=WITH_INITIATOR,
-    )
 
 
 @pytest.fixture

@@ -39,25 +39,11 @@ from payments.services.money_audit import audit_money
 from tests.daraja import SAFARICOM_ADDRESS
 from tests.payments.services.arrival_world import say, yes
 from tests.payments.services.receipt_world import asked_payment, receipt_row
-from tests.payments.services.request_world import WITH_INITIATOR, paid, person, status_of
+from tests.payments.services.request_world import at_once as at_once  # noqa: PLC0414 - a fixture
+from tests.payments.services.request_world import paid, person, status_of
+from tests.payments.services.request_world import paybill as paybill  # noqa: PLC0414 - a fixture
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def at_once(daraja):
-    daraja.engine.knobs.result_after_s = 0.0
-
-
-@pytest.fixture
-def paybill(shop, make_config):
-    return make_config(
-        shop,
-        name="Paybill",
-        provider="mpesa_paybill",
-        shortcode="600100",
-        credentials=WITH_INITIATOR,
-    )
 
 
 @pytest.fixture

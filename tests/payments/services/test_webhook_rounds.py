@@ -17,20 +17,11 @@ from payments.services.webhook_rounds import Clock
 from payments.webhook_choices import RETRY_AFTER
 from tenants.models import Shop
 from tests.payments.services.webhook_world import ACTOR, add, go, happen, receiver
+from tests.payments.services.webhook_world import allow_this_machine as allow_this_machine  # noqa: PLC0414 - a fixture
+from tests.payments.services.webhook_world import there as there  # noqa: PLC0414 - a fixture
 
 pytestmark = pytest.mark.django_db
 THREE = ("payment.created", "payment.pending", "payment.completed")
-
-
-@pytest.fixture(autouse=True)
-def allow_this_machine(settings):
-    settings.WEBHOOK_ALLOW_PRIVATE = True
-
-
-@pytest.fixture
-def there():
-    with receiver() as each:
-        yield each
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 
-import pytest
 from django.db import connection
 
 from payments.services import webhook_rounds
@@ -12,14 +11,10 @@ from reconciliation.running import run_sweep
 from tenants import services as tenants
 from tests.committed import committed_db
 from tests.payments.services.webhook_world import add, happen, receiver
+from tests.payments.services.webhook_world import allow_this_machine as allow_this_machine  # noqa: PLC0414 - a fixture
 
 __all__ = ["committed_db"]
 THREE = ("payment.created", "payment.pending", "payment.completed")
-
-
-@pytest.fixture(autouse=True)
-def allow_this_machine(settings):
-    settings.WEBHOOK_ALLOW_PRIVATE = True
 
 
 class TestWorkers:

@@ -10,6 +10,7 @@ from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+import pytest
 from standardwebhooks import Webhook
 
 from audit.actors import Actor
@@ -67,6 +68,17 @@ def receiver() -> Iterator[Receiver]:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+@pytest.fixture(autouse=True)
+def allow_this_machine(settings):
+    settings.WEBHOOK_ALLOW_PRIVATE = True
+
+
+@pytest.fixture
+def there():
+    with receiver() as each:
+        yield each
 
 
 def add(shop: Shop, url: str, *, now: datetime, **more: Any) -> tuple[WebhookEndpoint, str]:
